@@ -15,6 +15,7 @@
 //! # Ok::<(), bmt_shared::request::ParseError>(())
 //! ```
 
+pub mod codec;
 pub mod json;
 
 pub mod channel;
