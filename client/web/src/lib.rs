@@ -1,0 +1,1 @@
+//! The browser driver: sockets, timers, storage and locks around client/core.

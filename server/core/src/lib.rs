@@ -1,0 +1,1 @@
+//! Session and channel as pure state machines.

@@ -1,0 +1,1 @@
+//! The server: one binary, durable by default.
