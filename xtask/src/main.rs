@@ -96,7 +96,11 @@ fn main() -> ExitCode {
         eprintln!("error: there is no command `{name}`.\n\n{}", help());
         return ExitCode::from(2);
     };
-    if rest.iter().any(|argument| argument == "--help" || argument == "-h") && !rest.contains(&"--".into()) {
+    if rest
+        .iter()
+        .any(|argument| argument == "--help" || argument == "-h")
+        && !rest.contains(&"--".into())
+    {
         print!("{}", line(command));
         return ExitCode::SUCCESS;
     }
