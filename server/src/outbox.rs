@@ -1,0 +1,153 @@
+//! One connection's ordered way out: everything that is sent to a client goes through here, in this order.
+//!
+//! A reply and the messages around it must reach the client in the order in which the shard decided them. A reply
+//! that is not known yet (it waits for the disk, or for several shards) therefore takes its place at once as a
+//! [`Slot`]: what comes after it waits behind it, so a subscription with recovery needs no second buffer.
+//!
+//! The outbox is bounded in bytes and in entries (SPEC §5.4). At the bound low-priority messages are dropped
+//! first: their subscribers see the gap and recover. If that is not enough the outbox is [`Next::Overflowed`] and
+//! the connection is closed as slow; what it missed is in the history.
+
+mod encoded;
+mod queue;
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use bmt_shared::event::Closing;
+use bmt_shared::id::MessageId;
+use bmt_shared::reply::Reply;
+use tokio::sync::Notify;
+
+pub use encoded::Encoded;
+use queue::Queue;
+
+/// Bounds of one outbox. 0 means "no limit".
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Most bytes of encoded bodies that wait.
+    pub bytes: usize,
+    /// Most entries that wait.
+    pub entries: usize,
+}
+
+/// Which request a reply answers, in the terms of its own connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplyTo {
+    /// The request's `messageId`, given or made.
+    pub message_id: MessageId,
+    /// The connection's own number for the request: finds the Socket.IO callback again.
+    pub call: u64,
+}
+
+/// One thing to send.
+#[derive(Clone, Debug)]
+pub enum Outgoing {
+    /// An event, encoded once for all its receivers.
+    Event(Arc<Encoded>),
+    /// An answer.
+    Reply(ReplyTo, Reply),
+    /// Say this, then close the connection.
+    Close(Closing),
+}
+
+/// What the writer of a connection does next.
+#[derive(Clone, Debug)]
+pub enum Next {
+    /// Send this.
+    Send(Outgoing),
+    /// Nothing can be sent now; wait with [`Outbox::ready`].
+    Wait,
+    /// The client reads too slowly: close with `slow_consumer`.
+    Overflowed,
+}
+
+/// A shared handle to one connection's outbox; a clone is the same outbox.
+#[derive(Clone)]
+pub struct Outbox(Arc<Inner>);
+
+struct Inner {
+    // A lock and not a task: pushing is a few instructions, never waits, and happens on many threads.
+    queue: Mutex<Queue>,
+    ready: Notify,
+}
+
+impl Outbox {
+    /// An empty outbox.
+    #[must_use]
+    pub fn new(bounds: Bounds) -> Self {
+        Self(Arc::new(Inner {
+            queue: Mutex::new(Queue::new(bounds)),
+            ready: Notify::new(),
+        }))
+    }
+
+    /// Appends something to send. After an overflow or a close it is dropped: the client will recover.
+    pub fn push(&self, outgoing: Outgoing) {
+        if self.lock().push(outgoing) {
+            self.0.ready.notify_one();
+        }
+    }
+
+    /// Takes a place in the order for something that is not known yet.
+    #[must_use = "a slot that is dropped unfilled sends nothing"]
+    pub fn reserve(&self) -> Slot {
+        let number = self.lock().reserve();
+        Slot {
+            outbox: self.clone(),
+            number: Some(number),
+        }
+    }
+
+    /// Takes the next thing to send out of the outbox.
+    pub fn next(&self) -> Next {
+        self.lock().next()
+    }
+
+    /// Waits until [`Self::next`] may have something again. One writer waits at a time.
+    pub async fn ready(&self) {
+        self.0.ready.notified().await;
+    }
+
+    /// Entries and bytes that wait, for gauges.
+    #[must_use]
+    pub fn load(&self) -> (usize, usize) {
+        self.lock().load()
+    }
+
+    fn fill(&self, number: u64, outgoing: Option<Outgoing>) {
+        if self.lock().fill(number, outgoing) {
+            self.0.ready.notify_one();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.0
+            .queue
+            .lock()
+            .expect("no code panics while it holds the queue")
+    }
+}
+
+/// A place in an outbox for something that is not known yet.
+#[must_use = "a slot that is dropped unfilled sends nothing"]
+pub struct Slot {
+    outbox: Outbox,
+    number: Option<u64>,
+}
+
+impl Slot {
+    /// Puts `outgoing` in this place; what waits behind it may now be sent.
+    pub fn fill(mut self, outgoing: Outgoing) {
+        if let Some(number) = self.number.take() {
+            self.outbox.fill(number, Some(outgoing));
+        }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if let Some(number) = self.number.take() {
+            self.outbox.fill(number, None);
+        }
+    }
+}

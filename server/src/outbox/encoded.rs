@@ -1,0 +1,72 @@
+//! An event that is encoded once per wire format and shared by all its receivers.
+
+use std::sync::OnceLock;
+
+use bmt_shared::event::ServerEvent;
+use bmt_shared::message::Priority;
+use bytes::Bytes;
+
+/// An event with its encodings, each made when the first receiver of that format needs it.
+#[derive(Debug)]
+pub struct Encoded {
+    event: ServerEvent,
+    priority: Priority,
+    body: OnceLock<Box<str>>,
+    raw: OnceLock<Bytes>,
+}
+
+impl Encoded {
+    /// Wraps an event of normal priority.
+    #[must_use]
+    pub fn new(event: ServerEvent) -> Self {
+        Self::with_priority(event, Priority::Normal)
+    }
+
+    /// Wraps an event.
+    #[must_use]
+    pub fn with_priority(event: ServerEvent, priority: Priority) -> Self {
+        Self {
+            event,
+            priority,
+            body: OnceLock::new(),
+            raw: OnceLock::new(),
+        }
+    }
+
+    /// The event itself.
+    #[must_use]
+    pub fn event(&self) -> &ServerEvent {
+        &self.event
+    }
+
+    /// See [`Priority`].
+    #[must_use]
+    pub fn priority(&self) -> Priority {
+        self.priority
+    }
+
+    /// The event's body as JSON: the argument of the Socket.IO event [`ServerEvent::name`].
+    #[must_use]
+    pub fn body(&self) -> &str {
+        self.body.get_or_init(|| {
+            let mut body = String::new();
+            self.event.write_json(&mut body);
+            body.into_boxed_str()
+        })
+    }
+
+    /// The frame of another format, made by `encode` for the first receiver that needs it.
+    pub fn raw_frame(&self, encode: impl FnOnce(&ServerEvent) -> Bytes) -> &Bytes {
+        self.raw.get_or_init(|| encode(&self.event))
+    }
+
+    /// Bytes that this event holds in an outbox.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        match &self.event {
+            ServerEvent::Message(message) => message.payload.size_bytes() + 256,
+            ServerEvent::Signal(signal) => signal.payload.size_bytes() + 128,
+            _ => 256,
+        }
+    }
+}
