@@ -107,7 +107,9 @@ fn main() -> ExitCode {
     match Workspace::find().and_then(|workspace| (command.run)(&workspace, rest)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            if !failure.is_told() {
+                eprintln!("error: {failure}");
+            }
             ExitCode::FAILURE
         }
     }
