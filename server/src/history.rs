@@ -17,6 +17,9 @@ mod memory;
 mod mint;
 mod sqlite;
 
+#[cfg(test)]
+mod conformance;
+
 use std::fmt;
 use std::sync::Arc;
 

@@ -20,7 +20,7 @@ mod tests;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Sender, channel, sync_channel};
+use std::sync::mpsc::{SendError, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -28,7 +28,7 @@ use bmt_server_core::channel::{Opened, Page, Read, Retention};
 use bmt_shared::channel::ChannelName;
 use bmt_shared::namespace::Namespaces;
 
-use super::{Batch, Done, History};
+use super::{Batch, Done, History, StoreFailure};
 use crate::shards::Clock;
 use housekeeping::Housekeeping;
 use mark::Mark;
@@ -37,6 +37,9 @@ use readers::Readers;
 use writer::{Job, Parts, Writer};
 
 pub use open_error::OpenError;
+
+/// When a publisher should come again that met a closed store, ms: by then another server may be there.
+const CLOSED_RETRY_MS: u64 = 5_000;
 
 /// What a message database is opened with.
 #[derive(Clone)]
@@ -64,8 +67,8 @@ impl SqliteHistory {
     /// Where the file is damaged, foreign, from a newer server, or out of reach.
     pub fn open(path: &Path, settings: SqliteSettings) -> Result<Self, OpenError> {
         let failed = |why| OpenError::new(path, why);
-        let (mark, confirmed) = Mark::open(&path.with_extension("mark"))
-            .map_err(|error| failed(Why::Io(error)))?;
+        let (mark, confirmed) =
+            Mark::open(&path.with_extension("mark")).map_err(|error| failed(Why::Io(error)))?;
         let connection = schema::open_first(path, (&mark, confirmed))?;
         let is_writable = Arc::new(AtomicBool::new(true));
         let writer = Writer::new(Parts {
@@ -99,8 +102,9 @@ impl History for SqliteHistory {
     }
 
     fn append(&self, batch: Batch) {
-        // After the close nobody is left to answer; the shards have ended before.
-        let _ = self.jobs.send(Job::Append(batch));
+        if let Err(SendError(Job::Append(batch))) = self.jobs.send(Job::Append(batch)) {
+            (batch.done)(Err(closed()));
+        }
     }
 
     fn read(&self, read: Read, done: Done<Page>) {
@@ -127,5 +131,14 @@ impl History for SqliteHistory {
             let _ = wait.recv();
         }
         let _ = writer.join();
+    }
+}
+
+/// The writer has ended: the server stops.
+fn closed() -> StoreFailure {
+    StoreFailure {
+        term: 0,
+        incident: "closed".into(),
+        retry_after_ms: CLOSED_RETRY_MS,
     }
 }
