@@ -162,7 +162,7 @@ mod tests {
                 "{:?}",
                 Fingerprint::of(&publish(r#"{"type":"text","content":"hi"}"#))
             ),
-            "PIN"
+            "b674f77e8393b4d3b05d005a96d83bd5"
         );
     }
 }
