@@ -13,7 +13,7 @@
 //! - [`raw`]: [`Envelope::decode`](raw::Envelope::decode) and `encode_into` of the raw WebSocket binding (SPEC §7),
 //!   [`raw::decode_frame`] where a frame may hold several.
 //! - [`json`]: the grammar: [`value`](json::value), [`elements`](json::elements), [`entries`](json::entries),
-//!   [`quote`](json::quote), [`unquote`](json::unquote).
+//!   [`unquote`](json::unquote).
 //!
 //! A Socket.IO event on its way out and back:
 //!
@@ -39,4 +39,3 @@ pub mod socketio;
 pub mod json;
 
 mod base64;
-mod number;

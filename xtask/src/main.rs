@@ -96,14 +96,20 @@ fn main() -> ExitCode {
         eprintln!("error: there is no command `{name}`.\n\n{}", help());
         return ExitCode::from(2);
     };
-    if rest.iter().any(|argument| argument == "--help" || argument == "-h") && !rest.contains(&"--".into()) {
+    if rest
+        .iter()
+        .any(|argument| argument == "--help" || argument == "-h")
+        && !rest.contains(&"--".into())
+    {
         print!("{}", line(command));
         return ExitCode::SUCCESS;
     }
     match Workspace::find().and_then(|workspace| (command.run)(&workspace, rest)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            if !failure.is_told() {
+                eprintln!("error: {failure}");
+            }
             ExitCode::FAILURE
         }
     }

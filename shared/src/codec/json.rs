@@ -2,7 +2,7 @@
 //!
 //! The codecs pass payloads through unparsed, so all they need of JSON is its grammar (RFC 8259). Nothing
 //! here builds a value: every answer is a slice of the input. The native server and the app read fields with
-//! `serde_json` afterwards, the browser face with `JSON.parse`.
+//! `serde_json` afterwards, the browser face with `JSON.parse`. Writing JSON is [`crate::json`].
 //!
 //! One deliberate difference from a value parser: an escaped lone surrogate (`"\ud83d"`, what JavaScript makes
 //! of half an emoji) and a number beyond a double (`1e999`) are within the grammar and pass. Refusing them
@@ -15,7 +15,7 @@ mod string;
 
 pub use error::{JsonError, JsonErrorKind};
 pub use items::{Elements, Entries, elements, entries};
-pub use string::{quote, quote_into, unquote};
+pub use string::unquote;
 
 /// How many arrays and objects may be nested in one text.
 ///

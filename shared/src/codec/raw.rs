@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::json::{self, JsonError};
-use super::number::push_number;
+use crate::json::{write_number, write_str};
 
 /// The most envelopes that one frame may hold: as many as a batch may have requests (SPEC §10).
 pub const MAX_BATCH: usize = 200;
@@ -83,7 +83,7 @@ impl<'a> Envelope<'a> {
         // 128 covers all names, punctuation and three numbers of usual length.
         out.reserve(128 + self.kind.len() + self.data.len() + strings);
         out.push_str("{\"type\":");
-        json::quote_into(out, &self.kind);
+        write_str(out, &self.kind);
         out.push_str(",\"data\":");
         out.push_str(self.data);
         push_number_field(out, ",\"timestamp\":", self.timestamp);
@@ -158,14 +158,14 @@ fn number(raw: &str, field: &'static str) -> Result<Option<u64>, DecodeError> {
 fn push_string_field(out: &mut String, name: &str, value: Option<&str>) {
     if let Some(text) = value {
         out.push_str(name);
-        json::quote_into(out, text);
+        write_str(out, text);
     }
 }
 
 fn push_number_field(out: &mut String, name: &str, value: Option<u64>) {
     if let Some(number) = value {
         out.push_str(name);
-        push_number(out, number);
+        write_number(out, number);
     }
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::codec::json::{self, JsonError};
-use crate::codec::number::push_number;
+use crate::json::{write_number, write_str};
 
 /// The most entries of `upgrades` that are read; the protocol knows two transports besides long-polling.
 const MAX_UPGRADES: usize = 8;
@@ -73,21 +73,21 @@ impl<'a> Handshake<'a> {
     pub fn encode(&self) -> String {
         let mut out = String::with_capacity(128);
         out.push_str("{\"sid\":");
-        json::quote_into(&mut out, &self.sid);
+        write_str(&mut out, &self.sid);
         out.push_str(",\"upgrades\":[");
         for (n, upgrade) in self.upgrades.iter().enumerate() {
             if n > 0 {
                 out.push(',');
             }
-            json::quote_into(&mut out, upgrade);
+            write_str(&mut out, upgrade);
         }
         out.push_str("],\"pingInterval\":");
-        push_number(&mut out, self.ping_interval_ms);
+        write_number(&mut out, self.ping_interval_ms);
         out.push_str(",\"pingTimeout\":");
-        push_number(&mut out, self.ping_timeout_ms);
+        write_number(&mut out, self.ping_timeout_ms);
         if let Some(bytes) = self.max_payload_bytes {
             out.push_str(",\"maxPayload\":");
-            push_number(&mut out, bytes);
+            write_number(&mut out, bytes);
         }
         out.push('}');
         out

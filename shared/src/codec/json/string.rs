@@ -1,4 +1,4 @@
-//! JSON strings: where one ends, what it says, how to write one.
+//! JSON strings: where one ends and what it says.
 
 use std::borrow::Cow;
 
@@ -24,41 +24,6 @@ pub fn unquote(raw: &str) -> Result<Cow<'_, str>, JsonError> {
     } else {
         Ok(Cow::Borrowed(inner))
     }
-}
-
-/// `text` as a JSON string, with quotes.
-#[must_use]
-pub fn quote(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    quote_into(&mut out, text);
-    out
-}
-
-/// Appends `text` to `out` as a JSON string, with quotes. Only what JSON demands is escaped.
-pub fn quote_into(out: &mut String, text: &str) {
-    out.push('"');
-    let mut rest = text;
-    loop {
-        let stop = plain_run(rest.as_bytes(), 0);
-        out.push_str(&rest[..stop]);
-        let Some(&byte) = rest.as_bytes().get(stop) else {
-            break;
-        };
-        match byte {
-            b'"' => out.push_str("\\\""),
-            b'\\' => out.push_str("\\\\"),
-            b'\n' => out.push_str("\\n"),
-            b'\r' => out.push_str("\\r"),
-            b'\t' => out.push_str("\\t"),
-            control => {
-                out.push_str("\\u00");
-                out.push(hex_digit(control >> 4));
-                out.push(hex_digit(control & 15));
-            }
-        }
-        rest = &rest[stop + 1..];
-    }
-    out.push('"');
 }
 
 /// The offset just behind the string whose opening quote is at `start`.
@@ -189,10 +154,6 @@ fn code_unit(text: &str) -> Option<u32> {
         .and_then(|rest| u32::from_str_radix(rest.get(..4)?, 16).ok())
 }
 
-fn hex_digit(nibble: u8) -> char {
-    char::from(b"0123456789abcdef"[usize::from(nibble)])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,14 +189,6 @@ mod tests {
                 "{raw}"
             );
         }
-    }
-
-    #[test]
-    fn quoting_escapes_what_json_demands_and_nothing_else() {
-        assert_eq!(
-            quote("a\"b\\c/\n\r\t\u{1}\u{1f}\u{7f}é😀"),
-            "\"a\\\"b\\\\c/\\n\\r\\t\\u0001\\u001f\u{7f}é😀\""
-        );
     }
 
     #[test]

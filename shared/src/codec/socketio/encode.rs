@@ -1,8 +1,7 @@
 //! From a packet to its text.
 
 use super::{Namespace, Packet};
-use crate::codec::json;
-use crate::codec::number::push_number;
+use crate::json::{write_number, write_str};
 
 /// The longest header: type, two digits and `-`, comma, twenty digits of an id.
 const HEADER: usize = 32;
@@ -63,7 +62,7 @@ pub fn encode_event(
     out.reserve(HEADER + namespace.as_str().len() + name.len() + length(args));
     header(out, EVENT, namespace, id, attachments);
     out.push('[');
-    json::quote_into(out, name);
+    write_str(out, name);
     for arg in args {
         out.push(',');
         out.push_str(arg);
@@ -101,12 +100,12 @@ fn plain(out: &mut String, kind: char, namespace: Namespace<'_>, data: Option<&s
 fn header(out: &mut String, kind: Kind, namespace: Namespace<'_>, id: Option<u64>, attachments: usize) {
     out.push(kind[usize::from(attachments > 0)]);
     if attachments > 0 {
-        push_number(out, attachments as u64);
+        write_number(out, attachments as u64);
         out.push('-');
     }
     push_namespace(out, namespace);
     if let Some(id) = id {
-        push_number(out, id);
+        write_number(out, id);
     }
 }
 

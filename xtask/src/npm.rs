@@ -1,0 +1,76 @@
+//! `cargo xtask npm`: the package `@bmt/realtime`, from the Rust client to the tarball.
+
+use std::path::{Path, PathBuf};
+
+use crate::failure::{Failure, Naming};
+use crate::tools::{Tools, WASM_TARGET};
+use crate::workspace::Workspace;
+use crate::{node, process};
+
+/// Builds and packs, and says where the tarball is.
+pub(crate) fn run(workspace: &Workspace, _arguments: &[String]) -> Result<(), Failure> {
+    let tools = Tools::ensure(workspace)?;
+    let tarball = pack(workspace, &tools)?;
+    println!("{}", tarball.display());
+    Ok(())
+}
+
+/// Builds the bindings into `packages/realtime/wasm`, the package around them, and the tarball.
+pub(crate) fn pack(workspace: &Workspace, tools: &Tools) -> Result<PathBuf, Failure> {
+    let package = workspace.root.join("packages/realtime");
+    bind(workspace, tools, &package.join("wasm"))?;
+    node::install_modules(workspace, &package)?;
+    process::run(
+        workspace
+            .command(node::NPM)
+            .args(["run", "build"])
+            .current_dir(&package),
+    )?;
+    let destination = workspace.target.join("npm");
+    std::fs::create_dir_all(&destination).naming(destination.display())?;
+    let mut npm = workspace.command(node::NPM);
+    npm.current_dir(&package)
+        .args(["pack", "--pack-destination"])
+        .arg(&destination);
+    // npm writes the file's name last, after whatever the package's own scripts write.
+    let written = process::output(&mut npm)?;
+    let name = written.lines().rfind(|line| line.ends_with(".tgz"));
+    let name =
+        name.ok_or_else(|| Failure::new(format!("`npm pack` named no tarball but wrote: {written}")))?;
+    Ok(destination.join(name.trim()))
+}
+
+/// client/js, compiled, bound and made small: `bmt_client_js.js` and `bmt_client_js_bg.wasm`.
+fn bind(workspace: &Workspace, tools: &Tools, wasm: &Path) -> Result<(), Failure> {
+    let mut cargo = workspace.cargo();
+    cargo.args([
+        "build",
+        "--package",
+        "bmt-client-js",
+        "--lib",
+        "--profile",
+        "wasm-release",
+    ]);
+    process::run(cargo.args(["--target", WASM_TARGET]))?;
+    let compiled = workspace
+        .target
+        .join(WASM_TARGET)
+        .join("wasm-release/bmt_client_js.wasm");
+
+    let mut wasm_bindgen = workspace.command("wasm-bindgen");
+    tools.first_on_path(&mut wasm_bindgen)?;
+    wasm_bindgen.args([
+        "--target",
+        "web",
+        "--no-typescript",
+        "--out-name",
+        "bmt_client_js",
+        "--out-dir",
+    ]);
+    process::run(wasm_bindgen.arg(wasm).arg(&compiled))?;
+
+    let bound = wasm.join("bmt_client_js_bg.wasm");
+    let mut wasm_opt = workspace.command("wasm-opt");
+    tools.first_on_path(&mut wasm_opt)?;
+    process::run(wasm_opt.arg("-Oz").arg(&bound).arg("-o").arg(&bound))
+}
