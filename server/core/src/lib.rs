@@ -1,1 +1,3 @@
 //! Session and channel as pure state machines.
+
+pub mod session;
