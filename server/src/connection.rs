@@ -8,9 +8,9 @@
 
 mod batches;
 mod calls;
+mod handshake;
 mod link;
 mod live;
-mod random;
 mod realtime;
 mod refresh;
 mod requests;
@@ -18,15 +18,13 @@ mod requests;
 mod raw;
 mod socketio;
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use bmt_server_core::session::Rules;
-use bmt_shared::error::AuthReason;
-use bmt_shared::identity::User;
 
+use crate::auth::Authenticator;
+use crate::clock;
+use crate::config::{Config, HeartbeatConfig};
 use crate::outbox::Bounds;
 use crate::shards::Shards;
 
@@ -34,55 +32,67 @@ pub use link::Connection;
 pub use live::{Capacity, Full, Live, Seat};
 pub use realtime::Realtime;
 
-/// Who a token speaks for, and until when.
-#[derive(Clone, Debug)]
-pub struct Identity {
-    /// Who.
-    pub user: Arc<User>,
-    /// When the token ends, ms since the Unix epoch; `None` where it never does.
-    pub expires_at_ms: Option<u64>,
-}
-
-/// Checks tokens of connections. The one thing that connections need of accounts and keys.
-pub trait Authenticate: Send + Sync + 'static {
-    /// Who `token` speaks for at `now_ms`; no token is a guest, where guests are allowed.
-    fn authenticate<'a>(
-        &'a self,
-        token: Option<&'a str>,
-        now_ms: u64,
-    ) -> Pin<Box<dyn Future<Output = Result<Identity, AuthReason>> + Send + 'a>>;
-}
-
-/// How often a silent peer is asked for a sign of life, and how long it may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Heartbeat {
-    /// Between two pings, ms.
-    pub interval_ms: u64,
-    /// For the answer, and for a peer that takes nothing off its socket, ms.
-    pub timeout_ms: u64,
-}
+/// Over how long those who are told to come back are spread, ms: a server that has just started is not met by
+/// all its clients at once.
+const RETRY_SPREAD_MS: u64 = 5_000;
 
 /// What connections are configured with.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Limits and permissions.
     pub rules: Arc<Rules>,
-    /// See [`Heartbeat`].
-    pub heartbeat: Heartbeat,
+    /// How often a silent peer is asked for a sign of life; how long that may take, and a write.
+    pub heartbeat: HeartbeatConfig,
     /// Bounds of each outbox.
     pub outbox: Bounds,
     /// How many connections there may be.
     pub capacity: Capacity,
     /// How long a transport may live without a user, ms.
-    pub authentication_ms: u64,
+    pub authenticate_ms: u64,
+    /// Binary parts of one packet.
+    pub attachments: usize,
     /// Over how long those who are told to come back are spread, ms.
     pub retry_spread_ms: u64,
+}
+
+impl Settings {
+    /// What the configuration says of connections.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let limits = &config.limits;
+        Self {
+            rules: Arc::new(Rules {
+                limits: limits.told(),
+                subscribe_per_second: limits.subscribe_per_second,
+                backlog_requests: count(limits.inbound_requests),
+                backlog_bytes: count(limits.inbound_bytes),
+                namespaces: config.namespaces.clone(),
+            }),
+            heartbeat: config.heartbeat.clone(),
+            outbox: Bounds {
+                bytes: count(limits.outbox_bytes),
+                entries: count(limits.outbox_messages),
+            },
+            capacity: Capacity {
+                connections: count(limits.connections),
+                per_user: count(limits.connections_per_user),
+                per_address: count(limits.connections_per_address),
+            },
+            authenticate_ms: limits.authenticate_ms,
+            attachments: count(limits.attachments),
+            retry_spread_ms: RETRY_SPREAD_MS,
+        }
+    }
+}
+
+fn count(setting: u64) -> usize {
+    usize::try_from(setting).unwrap_or(usize::MAX)
 }
 
 /// What every connection of this server shares.
 pub struct Context {
     shards: Shards,
-    authenticate: Arc<dyn Authenticate>,
+    authenticator: Arc<Authenticator>,
     settings: Settings,
     live: Live,
 }
@@ -90,7 +100,6 @@ pub struct Context {
 impl Context {
     /// The server's clock, ms since the Unix epoch.
     fn now_ms(&self) -> u64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        clock::unix_ms()
     }
 }

@@ -6,6 +6,7 @@ pub mod accounts;
 pub mod assets;
 pub mod auth;
 pub mod clock;
+pub mod connection;
 pub mod data_dir;
 pub mod outbox;
 pub mod random;

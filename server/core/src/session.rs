@@ -33,20 +33,20 @@ pub use subscriptions::Subscriptions;
 pub const STRIKES: u32 = 5;
 /// In this time after its start a connection may restore as many subscriptions as it may have, in ms (SPEC §10).
 pub const RESTORE_WINDOW_MS: u64 = 10_000;
-/// Unanswered requests of one connection (SPEC §10).
-pub const BACKLOG_REQUESTS: usize = 4_096;
-/// Bytes of unanswered requests of one connection (SPEC §10).
-pub const BACKLOG_BYTES: usize = 1_024 * 1_024;
 /// When a client whose backlog is full should come again, ms: a commit and its answers take less.
 const BACKLOG_RETRY_MS: u64 = 250;
 
-/// What holds for all sessions of a server; shared, not copied.
+/// What holds for all sessions of a server; shared, not copied. 0 is no limit.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
-    /// The limits clients are told. 0 is no limit.
+    /// The limits clients are told.
     pub limits: Limits,
-    /// Subscribe requests per second; a batch is one. 0 is no limit.
+    /// Subscribe requests per second; a batch is one.
     pub subscribe_per_second: u64,
+    /// Unanswered requests of one connection.
+    pub backlog_requests: usize,
+    /// Bytes of the unanswered requests of one connection.
+    pub backlog_bytes: usize,
     /// Who may do what where.
     pub namespaces: Namespaces,
 }
@@ -85,7 +85,7 @@ impl Session {
             publish: TokenBucket::new(limits.publish_per_second, limits.publish_burst, now_ms),
             subscribe: TokenBucket::new(rules.subscribe_per_second, rules.subscribe_per_second, now_ms),
             signal: TokenBucket::new(limits.signal_per_second, limits.signal_per_second, now_ms),
-            backlog: Backlog::new(BACKLOG_REQUESTS, BACKLOG_BYTES),
+            backlog: Backlog::new(rules.backlog_requests, rules.backlog_bytes),
             subscriptions: Subscriptions::default(),
             expiry: Expiry::new(expires_at_ms),
             strikes: 0,

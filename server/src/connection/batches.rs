@@ -10,8 +10,8 @@ use bmt_shared::reply::{NotRecovered, Reply, Subscribed};
 use bmt_shared::request::{PublishEntry, Subscribe};
 use tokio::sync::oneshot;
 
-use super::link::Open;
-use super::{Connection, random};
+use super::Connection;
+use super::link::{Open, mint_message_id};
 use crate::outbox::{Outgoing, ReplyTo};
 use crate::shards::Answer;
 
@@ -99,7 +99,7 @@ impl Connection {
         for PublishEntry { message_id, publish } in messages {
             let key = message_id
                 .clone()
-                .unwrap_or_else(|| random::message_id(now_ms));
+                .unwrap_or_else(|| mint_message_id(now_ms));
             let admitted = match &stopped {
                 Some(failure) => Err(failure.clone()),
                 None => publish.and_then(|publish| {

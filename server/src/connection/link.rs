@@ -8,7 +8,7 @@ use bmt_shared::channel::ChannelName;
 use bmt_shared::close::CloseCode;
 use bmt_shared::error::{ErrorCode, Failure};
 use bmt_shared::event::{Closing, Connected, ServerEvent, TokenExpiring, Unsubscribed};
-use bmt_shared::id::{ConnectionId, UserId};
+use bmt_shared::id::{ConnectionId, MessageId, UserId};
 use bmt_shared::identity::User;
 use bmt_shared::reply::Reply;
 
@@ -16,7 +16,9 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::calls::{Calls, Pending, Speak};
-use super::{Context, Identity, random};
+use super::Context;
+use crate::auth::Identity;
+use crate::random;
 use crate::outbox::{Encoded, Outbox, Outgoing, ReplyTo};
 use crate::shards::{Publisher, Subscriber};
 
@@ -54,10 +56,11 @@ impl Connection {
     /// Begins a connection. The event `connected` is already the first thing in its outbox.
     pub(super) fn begin(context: &Arc<Context>, identity: Identity) -> Arc<Self> {
         let now_ms = context.now_ms();
-        let Identity { user, expires_at_ms } = identity;
+        let Identity { user, expires_at_ms, .. } = identity;
+        let user = Arc::new(user);
         let settings = &context.settings;
         let connection = Arc::new(Self {
-            id: random::connection_id(),
+            id: mint_connection_id(),
             user_id: user.user_id.clone(),
             context: context.clone(),
             outbox: Outbox::new(settings.outbox),
@@ -148,6 +151,11 @@ impl Connection {
         if strike == Some(Strike::Out) {
             self.close(CloseCode::Policy, "malformed_frames", None);
         }
+    }
+
+    /// Notes a frame that could be read: earlier ones that could not are forgiven.
+    pub(super) fn forgive(&self) {
+        self.with(|open| open.session.forgive());
     }
 
     /// Whether a reply may go out, and to which callback. Each request is answered once; this is where it ends.
@@ -241,13 +249,41 @@ impl Connection {
     }
 }
 
+/// Names a connection with 128 random bits: nobody guesses the name of another's.
+fn mint_connection_id() -> ConnectionId {
+    ConnectionId::new(&random::text::<16>())
+}
+
+/// Makes the `messageId` of a request that came without one.
+pub(super) fn mint_message_id(now_ms: u64) -> MessageId {
+    MessageId::mint(now_ms, u64::from_le_bytes(random::bytes()))
+}
+
 /// What is said before a close. The delay is spread so that a crowd does not come back at once.
 pub(super) fn closing(code: CloseCode, reason: &str, retry_spread_ms: Option<u64>) -> Closing {
     /// Nobody comes back sooner: what closed the connection has not changed yet.
     const SOONEST_RETRY_MS: u64 = 100;
+    let part = |spread: u64| u64::from_le_bytes(random::bytes()).checked_rem(spread).unwrap_or(0);
     Closing {
         code: code.number(),
         reason: reason.to_owned(),
-        retry_after_ms: retry_spread_ms.map(|spread| SOONEST_RETRY_MS + random::below(spread)),
+        retry_after_ms: retry_spread_ms.map(|spread| SOONEST_RETRY_MS + part(spread)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn ten_thousand_names_share_nothing() {
+        let names: HashSet<_> = (0..10_000).map(|_| mint_connection_id()).collect();
+        assert_eq!(names.len(), 10_000);
+        // 22 digits of 6 bits.
+        assert!(names.iter().all(|name| name.as_str().len() == 22));
+        // A counter or a clock would show as a prefix that many share.
+        let prefixes: HashSet<_> = names.iter().map(|name| name.as_str()[..4].to_owned()).collect();
+        assert!(prefixes.len() > 9_900, "{} prefixes", prefixes.len());
     }
 }

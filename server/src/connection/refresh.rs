@@ -7,42 +7,29 @@ use bmt_shared::error::{ErrorCode, Failure};
 use bmt_shared::reply::Reply;
 
 use super::Connection;
+use super::link::Open;
 use crate::outbox::ReplyTo;
 
 impl Connection {
-    /// Checks the token and takes it over. The requests behind it do not wait: until the check is done they are
-    /// decided by the token that still holds.
-    pub(super) fn refresh(self: &Arc<Self>, to: ReplyTo, token: String) {
-        let connection = self.clone();
-        tokio::spawn(async move {
-            let context = &connection.context;
-            let checked = context
-                .authenticate
-                .authenticate(Some(&token), context.now_ms())
-                .await;
-            let identity = match checked {
-                Ok(identity) => identity,
-                Err(reason) => {
-                    let failure = Failure::new(ErrorCode::AuthenticationFailed, reason.to_string());
-                    return connection.refuse(to, failure);
-                }
-            };
-            let refreshed = connection.with(|open| {
-                open.session
-                    .refresh(identity.user.clone(), identity.expires_at_ms)
-            });
-            match refreshed {
-                Some(Ok(lost)) => {
-                    connection.reply(to, Reply::Done);
-                    connection.drop_subscriptions(lost);
-                    connection.deadline_moved.notify_one();
-                }
-                Some(Err(failure)) => {
-                    connection.refuse(to, failure);
-                    connection.close(CloseCode::Policy, "another_user", None);
-                }
-                None => {}
+    /// Checks the token and takes it over: what follows is decided by it.
+    pub(super) fn refresh(&self, open: &mut Open, to: ReplyTo, token: &str, now_ms: u64) {
+        let identity = match self.context.authenticator.authenticate(Some(token), now_ms) {
+            Ok(identity) => identity,
+            Err(reason) => {
+                let failure = Failure::new(ErrorCode::AuthenticationFailed, reason.to_string());
+                return self.refuse(to, failure);
             }
-        });
+        };
+        match open.session.refresh(Arc::new(identity.user), identity.expires_at_ms) {
+            Ok(lost) => {
+                self.reply(to, Reply::Done);
+                self.drop_subscriptions(lost);
+                self.deadline_moved.notify_one();
+            }
+            Err(failure) => {
+                self.refuse(to, failure);
+                self.close(CloseCode::Policy, "another_user", None);
+            }
+        }
     }
 }

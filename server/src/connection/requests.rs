@@ -16,8 +16,8 @@ use bmt_shared::request::{Call, ParseError, Publish, Request, Subscribe};
 use bytes::Bytes;
 
 use super::calls::{Pending, Speak};
-use super::link::Open;
-use super::{Connection, random};
+use super::Connection;
+use super::link::{Open, mint_message_id};
 use crate::outbox::ReplyTo;
 use crate::shards::Answer;
 
@@ -48,7 +48,7 @@ impl Connection {
         };
         let message_id = message_id
             .or(incoming.message_id)
-            .unwrap_or_else(|| random::message_id(now_ms));
+            .unwrap_or_else(|| mint_message_id(now_ms));
         let pending = Pending {
             callback,
             bytes,
@@ -71,7 +71,7 @@ impl Connection {
 
     /// Refuses a frame that names no request. `message_id` and `callback` as in [`Incoming`].
     pub(super) fn refuse_frame(&self, message_id: Option<MessageId>, callback: Option<i64>, failure: Failure) {
-        let message_id = message_id.unwrap_or_else(|| random::message_id(self.context.now_ms()));
+        let message_id = message_id.unwrap_or_else(|| mint_message_id(self.context.now_ms()));
         self.with(|open| {
             let call = open.calls.open(Pending {
                 callback,
@@ -122,7 +122,7 @@ impl Connection {
                 }));
                 self.reply(to, Reply::Done);
             }
-            Request::Refresh(token) => self.refresh(to, token),
+            Request::Refresh(token) => self.refresh(open, to, &token, now_ms),
             Request::Read(..) => self.refuse(to, not_here("read positions are not kept by this server yet")),
             Request::Ack(_) => self.refuse(
                 to,

@@ -164,14 +164,14 @@ fn malformed_frames_in_a_row_end_the_connection() {
 
 #[test]
 fn a_full_backlog_refuses_until_it_has_drained() {
-    let mut session = session(|_| ());
-    for _ in 0..super::BACKLOG_REQUESTS {
+    let mut session = session(|rules| rules.backlog_requests = 4_096);
+    for _ in 0..4_096 {
         assert_eq!(code(session.take(10)), None);
     }
     let failure = session.take(10).unwrap_err();
     assert_eq!(failure.code, ErrorCode::RateLimited);
     assert!(failure.retry_after_ms.is_some());
-    for _ in 0..super::BACKLOG_REQUESTS {
+    for _ in 0..4_096 {
         session.finish(10);
     }
     assert_eq!(code(session.take(10)), None);

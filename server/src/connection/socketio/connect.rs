@@ -56,9 +56,8 @@ async fn admit<E>(
     let credentials = credentials.map_err(|_| AuthReason::Malformed)?;
     let token = credentials.and_then(|credentials| credentials.token);
     let identity = context
-        .authenticate
-        .authenticate(token.as_deref(), context.now_ms())
-        .await?;
+        .authenticator
+        .authenticate(token.as_deref(), context.now_ms())?;
     let connection = Connection::begin(context, identity);
     let transport = transport_of(socket).ok_or(AuthReason::Missing)?;
     transport.carry(connection.clone());

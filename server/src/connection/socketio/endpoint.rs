@@ -17,7 +17,7 @@ use socketioxide::{ParserConfig, SocketIo};
 use tower::ServiceExt;
 
 use super::super::handshake::{NoWebSocket, accept, switching};
-use super::super::{Context, Full, origin};
+use super::super::{Context, Full, Seat};
 use super::query::{Query, Refused, Way};
 use super::stream::GuardedStream;
 use super::transport::{PACKETS_BUFFERED, Sessions, Transport};
@@ -25,8 +25,6 @@ use super::connect;
 
 /// Where the library looks for its requests.
 const PATH: &str = "/socket.io";
-/// Binary parts of one packet (SPEC §10).
-const ATTACHMENTS: usize = 10;
 /// How long the body of a POST, an upgrade, or the parts of a packet may take.
 const UNFINISHED: Duration = Duration::from_secs(10);
 /// Read buffer of each WebSocket, bytes: most requests fit, and an idle connection holds no more.
@@ -50,7 +48,7 @@ impl Endpoint {
             bytes => usize::try_from(bytes).unwrap_or(usize::MAX),
         };
         let parser = ParserConfig::common()
-            .max_incoming_binaries(ATTACHMENTS)
+            .max_incoming_binaries(settings.attachments)
             .max_incoming_binary_buf_size(frame_bytes)
             .packet_completion_timeout(UNFINISHED);
         let (service, io) = SocketIo::builder()
@@ -58,7 +56,7 @@ impl Endpoint {
             .ping_interval(Duration::from_millis(settings.heartbeat.interval_ms))
             .ping_timeout(Duration::from_millis(settings.heartbeat.timeout_ms))
             .upgrade_timeout(UNFINISHED)
-            .connect_timeout(Duration::from_millis(settings.authentication_ms))
+            .connect_timeout(Duration::from_millis(settings.authenticate_ms))
             .max_buffer_size(PACKETS_BUFFERED)
             .max_payload(frame_bytes as u64)
             .ws_read_buffer_size(READ_BUFFER)
@@ -78,18 +76,9 @@ impl Endpoint {
 
     /// Answers one request to `/socket.io/`.
     pub(in super::super) async fn handle(self: Arc<Self>, address: IpAddr, request: Request) -> Response {
-        let origin = match origin::check(&self.context, request.headers()) {
-            Ok(origin) => origin,
-            Err(origin::Foreign) => return Refused::Forbidden.into_response(),
-        };
-        if request.method() == Method::OPTIONS {
-            return origin.preflight();
-        }
-        let mut response = match self.dispatch(address, request).await {
+        match self.dispatch(address, request).await {
             Ok(response) | Err(response) => response,
-        };
-        origin.allow(response.headers_mut());
-        response
+        }
     }
 
     async fn dispatch(self: Arc<Self>, address: IpAddr, request: Request) -> Result<Response, Response> {
@@ -116,7 +105,7 @@ impl Endpoint {
         }
     }
 
-    fn seat(&self, address: IpAddr) -> Result<super::super::Seat, Response> {
+    fn seat(&self, address: IpAddr) -> Result<Seat, Response> {
         self.context.live.seat(address).map_err(|full: Full| full.response())
     }
 
