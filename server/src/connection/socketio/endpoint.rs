@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderValue, Method, StatusCode, header};
@@ -12,7 +13,7 @@ use bmt_shared::codec::engineio::Handshake;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
-use socketioxide::service::{NotFoundService, SocketIoService};
+use socketioxide::service::SocketIoService;
 use socketioxide::{ParserConfig, SocketIo};
 use tower::ServiceExt;
 
@@ -33,7 +34,7 @@ const READ_BUFFER: usize = 2 * 1_024;
 /// See the [module](self).
 pub(in super::super) struct Endpoint {
     pub(super) context: Arc<Context>,
-    service: SocketIoService<NotFoundService>,
+    service: SocketIoService<Router>,
     io: SocketIo,
     sessions: Sessions,
 }
@@ -63,7 +64,7 @@ impl Endpoint {
             .ws_max_message_size(frame_bytes)
             .ws_max_frame_size(frame_bytes)
             .with_parser(parser)
-            .build_svc();
+            .build_with_inner_svc(Router::new());
         let endpoint = Arc::new(Self {
             context: context.clone(),
             service,
