@@ -7,18 +7,6 @@ use crate::tools::{Tools, WASM_TARGET};
 use crate::workspace::Workspace;
 use crate::{node, process};
 
-/// What Rust's standard library for this target is compiled with. Stripping a module also strips the section
-/// that would tell wasm-opt.
-const WASM_FEATURES: &[&str] = &[
-    "--enable-bulk-memory",
-    "--enable-bulk-memory-opt",
-    "--enable-multivalue",
-    "--enable-mutable-globals",
-    "--enable-nontrapping-float-to-int",
-    "--enable-reference-types",
-    "--enable-sign-ext",
-];
-
 /// Builds and packs, and says where the tarball is.
 pub(crate) fn run(workspace: &Workspace, _arguments: &[String]) -> Result<(), Failure> {
     let tools = Tools::ensure(workspace)?;
@@ -84,12 +72,5 @@ fn bind(workspace: &Workspace, tools: &Tools, wasm: &Path) -> Result<(), Failure
     let bound = wasm.join("bmt_client_js_bg.wasm");
     let mut wasm_opt = workspace.command("wasm-opt");
     tools.first_on_path(&mut wasm_opt)?;
-    process::run(
-        wasm_opt
-            .arg("-Oz")
-            .args(WASM_FEATURES)
-            .arg(&bound)
-            .arg("-o")
-            .arg(&bound),
-    )
+    process::run(wasm_opt.arg("-Oz").arg(&bound).arg("-o").arg(&bound))
 }

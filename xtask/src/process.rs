@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 
 use crate::failure::Failure;
@@ -91,7 +92,12 @@ fn not_started(command: &Command, error: &std::io::Error) -> Failure {
 }
 
 fn ended_badly(command: &Command, status: ExitStatus) -> Failure {
-    let mut call = command.get_program().to_string_lossy().into_owned();
+    let program = Path::new(command.get_program());
+    let mut call = program
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     for argument in command.get_args().map(OsStr::to_string_lossy) {
         call.push(' ');
         call.push_str(&argument);

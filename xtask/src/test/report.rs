@@ -100,7 +100,7 @@ impl Report {
         let sum = self.sum();
         println!("{} passed, {} failed", sum.passed, sum.failed);
         if sum.failed > 0 {
-            return Err(Failure::new("the test run failed; the summary above says where"));
+            return Err(Failure::told());
         }
         Ok(())
     }

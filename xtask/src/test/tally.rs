@@ -1,5 +1,10 @@
 //! How many tests passed and failed, from the summaries the test runners write.
 
+use std::process::Command;
+
+use crate::failure::Failure;
+use crate::process;
+
 /// A count of tests.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tally {
@@ -39,6 +44,14 @@ impl Tally {
         self.passed += other.passed;
         self.failed += other.failed;
     }
+}
+
+/// Runs a test runner and adds up the summaries it writes.
+pub(super) fn of(runner: &mut Command) -> Result<Tally, Failure> {
+    let mut tally = Tally::default();
+    let succeeded = process::watch(runner, |line| tally.read(line))?;
+    tally.settle(succeeded);
+    Ok(tally)
 }
 
 /// `3` of `ok. 3 passed; 0 failed; …` for ` passed`.

@@ -20,10 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "tests",
         &["bmt-shared", "bmt-client-core", "bmt-server-core", "bmt-server"],
     ),
-    (
-        "tests/fuzz",
-        &["bmt-shared", "bmt-client-core", "bmt-server-core"],
-    ),
+    ("fuzz", &["bmt-shared", "bmt-client-core", "bmt-server-core"]),
     ("xtask", &[]),
 ];
 
