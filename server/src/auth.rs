@@ -99,7 +99,7 @@ impl Authenticator {
         if claims.is_built_in() {
             self.built_in(claims)
         } else {
-            self.from_elsewhere(claims)
+            self.external(claims)
         }
     }
 
@@ -118,7 +118,7 @@ impl Authenticator {
         Ok(identity)
     }
 
-    fn from_elsewhere(&self, claims: Claims) -> Result<Identity, AuthReason> {
+    fn external(&self, claims: Claims) -> Result<Identity, AuthReason> {
         // Channels are granted by user id alone, so these two kinds of id belong to us.
         if claims.sub.starts_with(GUEST_PREFIX) || self.standings.of(BUILT_IN_ISSUER, &claims.sub).is_some() {
             return Err(AuthReason::Malformed);
@@ -152,7 +152,11 @@ fn strip_bearer(text: &str) -> &str {
     match text.split_at_checked("bearer".len()) {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => {
             // `bearer.x.y` is a token whose header happens to read so.
-            if rest.is_empty() || rest.starts_with(char::is_whitespace) { rest.trim_start() } else { text }
+            if rest.is_empty() || rest.starts_with(char::is_whitespace) {
+                rest.trim_start()
+            } else {
+                text
+            }
         }
         _ => text,
     }

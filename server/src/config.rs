@@ -172,7 +172,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("bmt.toml");
         std::fs::write(&path, text).unwrap();
-        let env = env.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
+        let env = env
+            .iter()
+            .map(|&(name, value)| (name.to_owned(), value.to_owned()));
         Config::load(Some(&path), env, &Flags::default())
     }
 
@@ -187,8 +189,14 @@ mod tests {
         assert_eq!(config.limits.connections_per_user, 50);
         assert_eq!(config.limits.connections_per_address, 200);
         assert_eq!(config.limits.message_bytes, 64 * 1_024);
-        assert_eq!((config.limits.publish_per_second, config.limits.publish_burst), (50, 100));
-        assert_eq!((config.heartbeat.interval_ms, config.heartbeat.timeout_ms), (10_000, 5_000));
+        assert_eq!(
+            (config.limits.publish_per_second, config.limits.publish_burst),
+            (50, 100)
+        );
+        assert_eq!(
+            (config.heartbeat.interval_ms, config.heartbeat.timeout_ms),
+            (10_000, 5_000)
+        );
         assert_eq!(config.http.port, 5_000);
         assert!(!config.auth.guests);
         assert!(Config::defaults(Mode::Dev).auth.guests);
@@ -199,7 +207,11 @@ mod tests {
     fn later_layers_win_file_then_environment_then_flags() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("bmt.toml");
-        std::fs::write(&path, "[http]\nport = 1\nbind = \"0.0.0.0\"\n[limits]\nconnections = 7\n").unwrap();
+        std::fs::write(
+            &path,
+            "[http]\nport = 1\nbind = \"0.0.0.0\"\n[limits]\nconnections = 7\n",
+        )
+        .unwrap();
         let env = [
             ("BMT_HTTP__PORT", "2"),
             ("BMT_AUTH__JWT_SECRET", SECRET),
@@ -223,7 +235,10 @@ mod tests {
             "",
             &[
                 ("BMT_AUTH__JWT_SECRET", digits),
-                ("BMT_HTTP__ALLOWED_ORIGINS", "https://a.example, https://b.example"),
+                (
+                    "BMT_HTTP__ALLOWED_ORIGINS",
+                    "https://a.example, https://b.example",
+                ),
             ],
         )
         .unwrap();
@@ -246,9 +261,15 @@ mod tests {
     #[test]
     fn a_mistyped_value_is_named_with_what_it_must_be() {
         let told = refusal("[limits]\nconnections = \"many\"\n", &[]);
-        assert!(told.contains("`limits.connections`") && told.contains("a whole number"), "{told}");
+        assert!(
+            told.contains("`limits.connections`") && told.contains("a whole number"),
+            "{told}"
+        );
         let told = refusal("", &[("BMT_HTTP__PORT", "http")]);
-        assert!(told.contains("BMT_HTTP__PORT") && told.contains("a whole number"), "{told}");
+        assert!(
+            told.contains("BMT_HTTP__PORT") && told.contains("a whole number"),
+            "{told}"
+        );
         let told = refusal("[http]\nport = 70000\n", &[("BMT_AUTH__JWT_SECRET", SECRET)]);
         assert!(told.contains("http.port"), "{told}");
     }
@@ -261,7 +282,10 @@ mod tests {
         let before = Namespaces::default();
         let public = config.namespaces.get("public").unwrap();
         assert_eq!(public.durability, Durability::Memory);
-        assert_eq!(public.guest_channels, before.get("public").unwrap().guest_channels);
+        assert_eq!(
+            public.guest_channels,
+            before.get("public").unwrap().guest_channels
+        );
         let news = config.namespaces.get("news").unwrap();
         assert_eq!((news.publish, news.subscribe), (Access::Admins, Access::Users));
         assert_eq!((news.history_size, news.durability), (5, Durability::Stored));
@@ -271,7 +295,13 @@ mod tests {
     /// FAULTS 39.
     #[test]
     fn weak_secrets_are_refused_by_name_and_never_shown() {
-        for weak in ["", "secret", "change-me", "12345678", "a-string-secret-at-least-256-bits-long"] {
+        for weak in [
+            "",
+            "secret",
+            "change-me",
+            "12345678",
+            "a-string-secret-at-least-256-bits-long",
+        ] {
             let told = refusal("", &[("BMT_AUTH__JWT_SECRET", weak)]);
             assert!(told.contains("auth.jwt_secret"), "{told}");
             assert!(weak.is_empty() || !told.contains(&format!("{weak}\"")), "{told}");

@@ -22,9 +22,9 @@ use std::sync::Arc;
 
 use bmt_server_core::session::Rules;
 
-use crate::auth::Authenticator;
 use crate::clock;
 use crate::config::{Config, HeartbeatConfig};
+use crate::node::Node;
 use crate::outbox::Bounds;
 use crate::shards::Shards;
 
@@ -91,8 +91,8 @@ fn count(setting: u64) -> usize {
 
 /// What every connection of this server shares.
 pub struct Context {
+    node: Arc<Node>,
     shards: Shards,
-    authenticator: Arc<Authenticator>,
     settings: Settings,
     live: Live,
 }

@@ -20,6 +20,7 @@ const SOURCES: &[&str] = &[
     "shared",
     "xtask/src/app.rs",
     "xtask/src/app",
+    "xtask/src/tools/binaryen.rs",
 ];
 
 /// Writes a `.br` beside each file that gets smaller; Node is there and has the fastest brotli at hand.

@@ -11,6 +11,7 @@
 )]
 
 mod app;
+mod bench;
 mod build;
 mod dev;
 mod failure;
@@ -55,6 +56,12 @@ const COMMANDS: &[Command] = &[
         arguments: "[filter]",
         help: "install what the tests need and run every test, or those whose name contains the filter",
         run: test::run,
+    },
+    Command {
+        name: "bench",
+        arguments: "fanout",
+        help: "measure against the official Node server in one run and print the ratios",
+        run: bench::run,
     },
     Command {
         name: "npm",

@@ -76,10 +76,14 @@ fn cache_folder() -> Result<PathBuf, Failure> {
             .filter(|value| !value.is_empty())
             .map(PathBuf::from)
     };
-    set("BMT_CACHE_DIR")
+    let folder = set("BMT_CACHE_DIR")
         .or_else(|| set("XDG_CACHE_HOME").map(|folder| folder.join("bmt-realtime")))
         .or_else(|| std::env::home_dir().map(|home| home.join(".cache/bmt-realtime")))
-        .ok_or_else(|| Failure::new("no home folder is known to keep the build tools in: set BMT_CACHE_DIR"))
+        .ok_or_else(|| {
+            Failure::new("no home folder is known to keep the build tools in: set BMT_CACHE_DIR")
+        })?;
+    // Programs that use it run in other folders than this one.
+    std::path::absolute(&folder).naming(folder.display())
 }
 
 fn version_in_lock(lock: &str, package: &str) -> Option<String> {

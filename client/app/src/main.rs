@@ -1,3 +1,7 @@
 //! The web app.
 
+mod i18n;
+mod page;
+mod state;
+
 fn main() {}

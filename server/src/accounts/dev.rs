@@ -51,7 +51,10 @@ impl Accounts {
                     let id = account.user.user_id.as_str();
                     self.standings.set(BUILT_IN_ISSUER, id, account.standing());
                 }
-                None => warn!(username, "this account was not made by dev mode and keeps its password"),
+                None => warn!(
+                    username,
+                    "this account was not made by dev mode and keeps its password"
+                ),
             }
         }
         Ok(())
@@ -68,7 +71,9 @@ fn make(
     now_ms: u64,
 ) -> rusqlite::Result<Option<Account>> {
     let dev: Option<bool> = connection
-        .query_row("SELECT dev FROM account WHERE username = ?1", [username], |row| row.get(0))
+        .query_row("SELECT dev FROM account WHERE username = ?1", [username], |row| {
+            row.get(0)
+        })
         .optional()?;
     match dev {
         Some(false) => return Ok(None),

@@ -187,7 +187,8 @@ impl Accounts {
         let known = self.standings.of(BUILT_IN_ISSUER, user.user_id.as_str());
         if let (1, Some(mut standing)) = (changed, known) {
             standing.blocked = blocked;
-            self.standings.set(BUILT_IN_ISSUER, user.user_id.as_str(), standing);
+            self.standings
+                .set(BUILT_IN_ISSUER, user.user_id.as_str(), standing);
             if blocked {
                 self.announce(Revocation::User(user.user_id.clone()));
             }

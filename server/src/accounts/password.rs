@@ -20,7 +20,8 @@ pub(super) const PASSWORD_BYTES: usize = 1_024;
 
 /// A hash of a password that nobody knows, with the parameters of all others: checked where there is no account,
 /// so that the answer takes as long as for one that exists.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5LWhhcy10aGlz$LDiPUNEHgUcWBVUwb6EBLnWQZ3e5Oe3ZJ5U0ZX3SbnU";
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5LWhhcy10aGlz$LDiPUNEHgUcWBVUwb6EBLnWQZ3e5Oe3ZJ5U0ZX3SbnU";
 
 #[derive(Debug)]
 pub(super) enum PasswordError {
@@ -99,7 +100,12 @@ mod tests {
         let passwords = Passwords::new();
         let hash = passwords.hash("one".to_owned()).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        assert!(passwords.verify("one".to_owned(), Some(hash.clone())).await.unwrap());
+        assert!(
+            passwords
+                .verify("one".to_owned(), Some(hash.clone()))
+                .await
+                .unwrap()
+        );
         assert!(!passwords.verify("two".to_owned(), Some(hash)).await.unwrap());
         assert!(!passwords.verify("one".to_owned(), None).await.unwrap());
     }
@@ -119,7 +125,10 @@ mod tests {
         let passwords = Passwords::new();
         let all = (0..200).map(|_| passwords.verify("x".to_owned(), None));
         let results = futures_join(all).await;
-        let busy = results.iter().filter(|result| matches!(result, Err(PasswordError::Busy))).count();
+        let busy = results
+            .iter()
+            .filter(|result| matches!(result, Err(PasswordError::Busy)))
+            .count();
         assert!(busy >= 200 - HASHES_AT_ONCE_MAX - WAITING_HASHES, "{busy}");
         assert!(results.iter().any(Result::is_ok));
     }

@@ -58,14 +58,16 @@ pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
             rusqlite::version()
         )));
     }
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
     let owner: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     if owner != 0 && owner != APPLICATION_ID {
-        return Err(OpenError::Foreign(format!("{} is a database of another program", path.display())));
+        return Err(OpenError::Foreign(format!(
+            "{} is a database of another program",
+            path.display()
+        )));
     }
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "full")?;
@@ -99,7 +101,10 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
 /// Writes a row and takes it back: fails where the disk is full or read-only.
 pub(super) fn check_writable(connection: &mut Connection) -> rusqlite::Result<()> {
     let probe = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    probe.execute("INSERT OR REPLACE INTO probe (only, at_ms) VALUES (1, unixepoch())", ())?;
+    probe.execute(
+        "INSERT OR REPLACE INTO probe (only, at_ms) VALUES (1, unixepoch())",
+        (),
+    )?;
     probe.commit()
 }
 

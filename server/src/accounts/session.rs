@@ -90,10 +90,19 @@ pub(super) fn continue_with(
         all.commit()?;
         return Ok(Continued::Stolen(Box::new(account)));
     };
-    let rotated_ms = if generation > current { now_ms } else { stored.rotated_ms };
+    let rotated_ms = if generation > current {
+        now_ms
+    } else {
+        stored.rotated_ms
+    };
     all.execute(
         "UPDATE session SET generation = ?2, rotated_ms = ?3, expires_ms = ?4 WHERE session_id = ?1",
-        params![token.session.as_str(), sql_ms(generation), sql_ms(rotated_ms), sql_ms(expires_ms)],
+        params![
+            token.session.as_str(),
+            sql_ms(generation),
+            sql_ms(rotated_ms),
+            sql_ms(expires_ms)
+        ],
     )?;
     all.commit()?;
     Ok(Continued::Next(Box::new(account), generation + 1))

@@ -41,7 +41,8 @@ impl StandingTable {
                 .or_default()
                 .insert(row.get(1)?, standing);
         }
-        let mut sessions = connection.prepare("SELECT session_id, ended_ms FROM session WHERE ended_ms > ?1")?;
+        let mut sessions =
+            connection.prepare("SELECT session_id, ended_ms FROM session WHERE ended_ms > ?1")?;
         let mut rows = sessions.query([sql_ms(now_ms.saturating_sub(remember_ms))])?;
         while let Some(row) = rows.next()? {
             let ended_ms: i64 = row.get(1)?;

@@ -108,7 +108,8 @@ impl Buckets {
     fn sweep(&mut self, per_minute: u64, now_ms: u64) {
         if now_ms.saturating_sub(self.swept_ms) >= MINUTE_MS {
             self.swept_ms = now_ms;
-            self.by_key.retain(|_, bucket| bucket.used_at(per_minute, now_ms) > 0);
+            self.by_key
+                .retain(|_, bucket| bucket.used_at(per_minute, now_ms) > 0);
         }
     }
 }
@@ -157,7 +158,9 @@ mod tests {
     fn an_account_is_guarded_from_many_addresses_and_an_address_from_many_names() {
         let throttle = Throttle::new(5);
         for host in 1..=5 {
-            throttle.begin("alice", ip(&format!("192.0.2.{host}")), 0).unwrap();
+            throttle
+                .begin("alice", ip(&format!("192.0.2.{host}")), 0)
+                .unwrap();
         }
         assert!(throttle.begin("alice", ip("198.51.100.1"), 0).is_err());
         assert!(throttle.begin("bob", ip("198.51.100.1"), 0).is_ok());
@@ -197,7 +200,11 @@ mod tests {
         let throttle = Throttle::new(5);
         for name in 0..1_000 {
             throttle
-                .begin(&format!("n{name}"), IpAddr::from(std::net::Ipv4Addr::from_bits(name)), 0)
+                .begin(
+                    &format!("n{name}"),
+                    IpAddr::from(std::net::Ipv4Addr::from_bits(name)),
+                    0,
+                )
                 .unwrap();
         }
         throttle.begin("alice", ip(HERE), 3 * MINUTE_MS).unwrap();

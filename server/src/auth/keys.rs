@@ -2,9 +2,9 @@
 //!
 //! A key set from a URL or a file becomes another variant here, chosen by the configuration alone.
 
-use bmt_shared::error::AuthReason;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bmt_shared::error::AuthReason;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::Deserialize;

@@ -75,7 +75,12 @@ mod tests {
         let text = key.seal(&token);
         assert_eq!(key.open(&text), Some(token));
         assert_eq!(RefreshKey::derive(&Secret::new("another")).open(&text), None);
-        for forged in [text.replace(".7.", ".8."), text.replace("s-1", "s-2"), "..".to_owned(), String::new()] {
+        for forged in [
+            text.replace(".7.", ".8."),
+            text.replace("s-1", "s-2"),
+            "..".to_owned(),
+            String::new(),
+        ] {
             assert_eq!(key.open(&forged), None, "{forged}");
         }
     }

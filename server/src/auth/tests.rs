@@ -23,7 +23,8 @@ struct Known {
 
 impl Known {
     fn with(mut self, issuer: &str, subject: &str, standing: Standing) -> Self {
-        self.users.insert((issuer.to_owned(), subject.to_owned()), standing);
+        self.users
+            .insert((issuer.to_owned(), subject.to_owned()), standing);
         self
     }
 }
@@ -84,16 +85,16 @@ fn claims(change: Value) -> Value {
 }
 
 fn reason(authenticator: &Authenticator, token: &str) -> AuthReason {
-    authenticator
-        .authenticate(Some(token), NOW_MS)
-        .expect_err(token)
+    authenticator.authenticate(Some(token), NOW_MS).expect_err(token)
 }
 
 #[test]
 fn a_token_from_an_own_back_end_speaks_for_its_subject() {
     let identity = authenticator()
         .authenticate(
-            Some(&token(&claims(json!({"name": "One", "role": "admin", "permissions": ["channel:private:x"]})))),
+            Some(&token(&claims(
+                json!({"name": "One", "role": "admin", "permissions": ["channel:private:x"]}),
+            ))),
             NOW_MS,
         )
         .unwrap();
@@ -108,9 +109,16 @@ fn a_token_from_an_own_back_end_speaks_for_its_subject() {
 #[test]
 fn the_scheme_in_front_is_optional_and_role_and_name_have_defaults() {
     let token = token(&claims(json!({})));
-    for text in [token.clone(), format!("Bearer {token}"), format!("  bearer   {token} ")] {
+    for text in [
+        token.clone(),
+        format!("Bearer {token}"),
+        format!("  bearer   {token} "),
+    ] {
         let identity = authenticator().authenticate(Some(&text), NOW_MS).unwrap();
-        assert_eq!((identity.user.role, identity.user.name.as_str()), (Role::User, "1"));
+        assert_eq!(
+            (identity.user.role, identity.user.name.as_str()),
+            (Role::User, "1")
+        );
     }
 }
 
@@ -118,7 +126,10 @@ fn the_scheme_in_front_is_optional_and_role_and_name_have_defaults() {
 fn access_tokens_may_say_their_type_and_nothing_else_passes_for_one() {
     for good in ["JWT", "jwt", "at+jwt", "AT+JWT"] {
         let token = token_with(&json!({"alg": "HS256", "typ": good}), &claims(json!({})));
-        assert!(authenticator().authenticate(Some(&token), NOW_MS).is_ok(), "{good}");
+        assert!(
+            authenticator().authenticate(Some(&token), NOW_MS).is_ok(),
+            "{good}"
+        );
     }
     for other in ["refresh+jwt", "upload", "ticket", ""] {
         let token = token_with(&json!({"alg": "HS256", "typ": other}), &claims(json!({})));
@@ -135,25 +146,44 @@ fn access_tokens_may_say_their_type_and_nothing_else_passes_for_one() {
 #[test]
 fn algorithms_and_signatures_cannot_be_chosen_by_the_token() {
     let body = encode(&claims(json!({})));
-    for algorithm in ["none", "None", "nOnE", "HS512", "HS384", "RS256", "ES256", "EdDSA", "hs256", ""] {
+    for algorithm in [
+        "none", "None", "nOnE", "HS512", "HS384", "RS256", "ES256", "EdDSA", "hs256", "",
+    ] {
         let header = encode(&json!({"alg": algorithm, "typ": "JWT"}));
-        for forged in [format!("{header}.{body}."), sign(&format!("{header}.{body}"), SECRET)] {
-            assert_eq!(reason(&authenticator(), &forged), AuthReason::InvalidSignature, "{algorithm}");
+        for forged in [
+            format!("{header}.{body}."),
+            sign(&format!("{header}.{body}"), SECRET),
+        ] {
+            assert_eq!(
+                reason(&authenticator(), &forged),
+                AuthReason::InvalidSignature,
+                "{algorithm}"
+            );
         }
     }
     let header = encode(&json!({"alg": "HS256"}));
     let swapped = {
         let mut mac = Hmac::<Sha512>::new_from_slice(SECRET.as_bytes()).unwrap();
         mac.update(format!("{header}.{body}").as_bytes());
-        format!("{header}.{body}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+        format!(
+            "{header}.{body}.{}",
+            URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
+        )
     };
     let good = token(&claims(json!({})));
     let truncated = good[..good.len() - 4].to_owned();
     let wrong_key = sign(&format!("{header}.{body}"), "another secret of thirty-two bytes!");
     for forged in [format!("{header}.{body}."), swapped, truncated, wrong_key] {
-        assert_eq!(reason(&authenticator(), &forged), AuthReason::InvalidSignature, "{forged}");
+        assert_eq!(
+            reason(&authenticator(), &forged),
+            AuthReason::InvalidSignature,
+            "{forged}"
+        );
     }
-    let must_understand = token_with(&json!({"alg": "HS256", "crit": ["x"], "x": 1}), &claims(json!({})));
+    let must_understand = token_with(
+        &json!({"alg": "HS256", "crit": ["x"], "x": 1}),
+        &claims(json!({})),
+    );
     assert_eq!(reason(&authenticator(), &must_understand), AuthReason::Malformed);
 }
 
@@ -189,9 +219,21 @@ fn every_claim_is_of_its_type_and_in_its_time() {
         let text = token(&claims(change.clone()));
         assert_eq!(reason(&authenticator(), &text), expected, "{change}");
     }
-    for garbage in ["", "a", "a.b", "a.b.c", "a.b.c.d", "..", "Bearer", "\u{0}.\u{0}.\u{0}"] {
+    for garbage in [
+        "",
+        "a",
+        "a.b",
+        "a.b.c",
+        "a.b.c.d",
+        "..",
+        "Bearer",
+        "\u{0}.\u{0}.\u{0}",
+    ] {
         let told = reason(&authenticator(), garbage);
-        assert!(matches!(told, Malformed | AuthReason::Missing), "{garbage}: {told:?}");
+        assert!(
+            matches!(told, Malformed | AuthReason::Missing),
+            "{garbage}: {told:?}"
+        );
     }
     let long = token(&claims(json!({"permissions": vec!["x".repeat(100); 100]})));
     assert_eq!(reason(&authenticator(), &long), Malformed);
@@ -200,8 +242,15 @@ fn every_claim_is_of_its_type_and_in_its_time() {
 #[test]
 fn a_claim_that_stands_twice_is_malformed() {
     let body = format!(r#"{{"sub":"1","sub":"2","exp":{}}}"#, NOW_S + 60);
-    let head = format!("{}.{}", encode(&json!({"alg": "HS256"})), URL_SAFE_NO_PAD.encode(body));
-    assert_eq!(reason(&authenticator(), &sign(&head, SECRET)), AuthReason::Malformed);
+    let head = format!(
+        "{}.{}",
+        encode(&json!({"alg": "HS256"})),
+        URL_SAFE_NO_PAD.encode(body)
+    );
+    assert_eq!(
+        reason(&authenticator(), &sign(&head, SECRET)),
+        AuthReason::Malformed
+    );
 }
 
 #[test]
@@ -245,9 +294,15 @@ fn without_a_token_a_guest_comes_in_only_where_guests_are_allowed() {
     let guest = open.authenticate(None, NOW_MS).unwrap();
     assert!(guest.user.user_id.as_str().starts_with(GUEST_PREFIX));
     assert_eq!(guest.user.role, Role::Guest);
-    assert_ne!(open.authenticate(None, NOW_MS).unwrap().user.user_id, guest.user.user_id);
+    assert_ne!(
+        open.authenticate(None, NOW_MS).unwrap().user.user_id,
+        guest.user.user_id
+    );
     assert_eq!(reason(&open, "garbage"), AuthReason::Malformed);
-    assert_eq!(authenticator().authenticate(None, NOW_MS), Err(AuthReason::Missing));
+    assert_eq!(
+        authenticator().authenticate(None, NOW_MS),
+        Err(AuthReason::Missing)
+    );
     assert_eq!(reason(&authenticator(), "Bearer "), AuthReason::Missing);
 }
 
@@ -295,7 +350,10 @@ fn a_login_ends_with_its_session_and_with_its_account() {
     assert_eq!((identity.user, identity.session.as_ref()), (user, Some(&session)));
 
     let late = NOW_MS + (15 * 60 + 6) * 1_000;
-    assert_eq!(authenticator.authenticate(Some(&access.token), late), Err(AuthReason::Expired));
+    assert_eq!(
+        authenticator.authenticate(Some(&access.token), late),
+        Err(AuthReason::Expired)
+    );
     let change = |config: &mut AuthConfig| config.audience = "chat".to_owned();
     let logged_out = authenticator_with(change, known(vec![session]));
     assert_eq!(reason(&logged_out, &access.token), AuthReason::Revoked);

@@ -69,7 +69,8 @@ impl AuthConfig {
         } else {
             ""
         };
-        if !weakness.is_empty() && !(missing && mode == Mode::Dev) {
+        let made_by_dev_mode = missing && mode == Mode::Dev;
+        if !weakness.is_empty() && !made_by_dev_mode {
             problems.push(format!(
                 "The setting `auth.jwt_secret` {weakness}, so anybody could make tokens. Make one with \
                  `openssl rand -base64 48` and set it in the file or as BMT_AUTH__JWT_SECRET; to try things out \

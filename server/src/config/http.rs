@@ -53,7 +53,10 @@ impl HttpConfig {
     /// The ranges of [`Self::trusted_proxies`].
     #[must_use]
     pub fn proxies(&self) -> Vec<IpNet> {
-        self.trusted_proxies.iter().filter_map(|text| range(text)).collect()
+        self.trusted_proxies
+            .iter()
+            .filter_map(|text| range(text))
+            .collect()
     }
 
     pub(super) fn check(&self, problems: &mut Vec<String>) {

@@ -31,10 +31,18 @@ impl Layers {
     /// `origin` is the file's name, for the messages.
     pub(super) fn merge_file(&mut self, origin: &str, text: &str) {
         match text.parse::<Table>() {
-            Ok(table) => merge(&mut self.settled, table, &mut Vec::new(), origin, &mut self.problems),
+            Ok(table) => merge(
+                &mut self.settled,
+                table,
+                &mut Vec::new(),
+                origin,
+                &mut self.problems,
+            ),
             Err(error) => {
                 // The error's own text quotes the line, which may hold a secret.
-                let before = error.span().map_or("", |span| text.get(..span.start).unwrap_or(""));
+                let before = error
+                    .span()
+                    .map_or("", |span| text.get(..span.start).unwrap_or(""));
                 let line = 1 + before.matches('\n').count();
                 self.problems.push(format!(
                     "{origin}, line {line}: this is not TOML: {}.",
@@ -48,14 +56,18 @@ impl Layers {
         let mut variables: Vec<_> = env.into_iter().collect();
         variables.sort();
         for (name, text) in variables {
-            let Some(setting) = name.strip_prefix(ENV_PREFIX).filter(|rest| rest.contains(ENV_LEVEL)) else {
+            let Some(setting) = name
+                .strip_prefix(ENV_PREFIX)
+                .filter(|rest| rest.contains(ENV_LEVEL))
+            else {
                 continue;
             };
             let path = setting.to_ascii_lowercase().replace(ENV_LEVEL, ".");
-            match self.default_at(&path).map(|default| read_as(default, &text)) {
+            match self.default_at(&path).map(|default| read_as(&default, &text)) {
                 Some(Ok(value)) => self.set(&name, &path, value),
                 Some(Err(expected)) => {
-                    self.problems.push(format!("{name} (`{path}`) must be {expected}."));
+                    self.problems
+                        .push(format!("{name} (`{path}`) must be {expected}."));
                 }
                 // Merging it finds the same and says which settings there are.
                 None => self.set(&name, &path, Value::from(text)),
@@ -71,7 +83,13 @@ impl Layers {
         for key in keys {
             layer = Table::from_iter([(key.to_owned(), Value::Table(layer))]);
         }
-        merge(&mut self.settled, layer, &mut Vec::new(), origin, &mut self.problems);
+        merge(
+            &mut self.settled,
+            layer,
+            &mut Vec::new(),
+            origin,
+            &mut self.problems,
+        );
     }
 
     pub(super) fn finish<T: DeserializeOwned>(self) -> Result<T, ConfigError> {
@@ -99,10 +117,17 @@ impl Layers {
 
 /// What a namespace that is not in the default table begins with.
 fn new_namespace() -> Table {
-    Table::try_from(Namespace::stored(Access::Users, Access::Users)).expect("a namespace can be written as TOML")
+    Table::try_from(Namespace::stored(Access::Users, Access::Users))
+        .expect("a namespace can be written as TOML")
 }
 
-fn merge(settled: &mut Table, layer: Table, path: &mut Vec<String>, origin: &str, problems: &mut Vec<String>) {
+fn merge(
+    settled: &mut Table,
+    layer: Table,
+    path: &mut Vec<String>,
+    origin: &str,
+    problems: &mut Vec<String>,
+) {
     for (key, value) in layer {
         path.push(key.clone());
         let name = path.join(".");
@@ -167,8 +192,8 @@ fn type_name(value: &Value) -> &'static str {
 }
 
 /// Reads a variable's text as the type of its default.
-fn read_as(default: Value, text: &str) -> Result<Value, &'static str> {
-    let expected = type_name(&default);
+fn read_as(default: &Value, text: &str) -> Result<Value, &'static str> {
+    let expected = type_name(default);
     match default {
         Value::String(_) => Ok(Value::from(text)),
         Value::Integer(_) => text.trim().parse::<i64>().map(Value::from).map_err(|_| expected),

@@ -98,16 +98,20 @@ impl LimitsConfig {
             }
         }
         if self.message_bytes > MESSAGE_BYTES_MAX {
-            problems.push(format!("`limits.message_bytes` must be {MESSAGE_BYTES_MAX} at most."));
+            problems.push(format!(
+                "`limits.message_bytes` must be {MESSAGE_BYTES_MAX} at most."
+            ));
         }
         if self.publish_per_second > 0 && self.publish_burst == 0 {
             problems.push(
-                "`limits.publish_burst` must be 1 at least where `limits.publish_per_second` is set.".to_owned(),
+                "`limits.publish_burst` must be 1 at least where `limits.publish_per_second` is set."
+                    .to_owned(),
             );
         }
         if self.outbox_bytes < limits::frame_bytes(self.message_bytes.min(MESSAGE_BYTES_MAX)) {
             problems.push(
-                "`limits.outbox_bytes` must hold a frame: 2 × `limits.message_bytes` + 4096 at least.".to_owned(),
+                "`limits.outbox_bytes` must hold a frame: 2 × `limits.message_bytes` + 4096 at least."
+                    .to_owned(),
             );
         }
     }

@@ -1,16 +1,19 @@
 //! The endpoints of live connections as one part of the server.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{ConnectInfo, Request};
+use axum::http::StatusCode;
 use axum::routing::any;
 use bmt_shared::close::CloseCode;
+use bmt_shared::error::{ErrorCode, Failure};
 
+use super::handshake::refusal;
 use super::{Context, Live, Settings, raw, socketio};
-use crate::auth::Authenticator;
+use crate::node::Node;
 use crate::shards::Shards;
 
 /// How long the library may take to close what is left.
@@ -25,11 +28,12 @@ pub struct Realtime {
 impl Realtime {
     /// Opens no socket: that is whoever serves [`Self::router`].
     #[must_use]
-    pub fn new(shards: Shards, authenticator: Arc<Authenticator>, settings: Settings) -> Self {
+    pub fn new(node: Arc<Node>, shards: Shards) -> Self {
+        let settings = Settings::of(&node.config);
         let live = Live::new(settings.capacity);
         let context = Arc::new(Context {
+            node,
             shards,
-            authenticator,
             settings,
             live,
         });
@@ -37,12 +41,28 @@ impl Realtime {
         Self { context, socketio }
     }
 
-    /// The routes. `address` tells where a request comes from: for the limits per address.
-    pub fn router(&self, address: fn(&Request) -> IpAddr) -> Router {
+    /// The routes, without a fallback.
+    pub fn router(&self) -> Router {
         let endpoint = self.socketio.clone();
-        let socketio = any(move |request: Request| endpoint.clone().handle(address(&request), request));
+        let socketio = any(async move |request: Request| {
+            let address = address(&endpoint.context, &request);
+            if endpoint.context.node.origin_allowed(request.headers()) {
+                endpoint.handle(address, request).await
+            } else {
+                socketio::foreign()
+            }
+        });
         let context = self.context.clone();
-        let raw = any(async move |request: Request| raw::handle(context.clone(), address(&request), request));
+        let raw = any(async move |request: Request| {
+            let address = address(&context, &request);
+            if context.node.origin_allowed(request.headers()) {
+                raw::handle(context, address, request)
+            } else {
+                let message = "pages of this origin may not connect; add it to `http.allowed_origins`";
+                let failure = Failure::new(ErrorCode::PermissionDenied, message);
+                refusal(StatusCode::FORBIDDEN, &failure)
+            }
+        });
         Router::new()
             .route("/socket.io/", socketio)
             .route("/api/v1/ws", raw)
@@ -69,4 +89,11 @@ impl Realtime {
         }
         self.socketio.stop(LIBRARY_CLOSE).await;
     }
+}
+
+/// Where a request comes from: for the limits per address.
+fn address(context: &Context, request: &Request) -> IpAddr {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let peer = peer.map_or(IpAddr::from([0; 4]), |ConnectInfo(peer)| peer.ip());
+    context.node.client_address(peer, request.headers())
 }

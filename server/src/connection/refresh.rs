@@ -13,7 +13,7 @@ use crate::outbox::ReplyTo;
 impl Connection {
     /// Checks the token and takes it over: what follows is decided by it.
     pub(super) fn refresh(&self, open: &mut Open, to: ReplyTo, token: &str, now_ms: u64) {
-        let identity = match self.context.authenticator.authenticate(Some(token), now_ms) {
+        let identity = match self.context.node.authenticator.authenticate(Some(token), now_ms) {
             Ok(identity) => identity,
             Err(reason) => {
                 let failure = Failure::new(ErrorCode::AuthenticationFailed, reason.to_string());

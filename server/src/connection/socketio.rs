@@ -25,3 +25,8 @@ mod transport;
 mod writer;
 
 pub(super) use endpoint::Endpoint;
+
+/// The answer to a page of an origin that may not connect.
+pub(super) fn foreign() -> axum::response::Response {
+    axum::response::IntoResponse::into_response(query::Refused::Forbidden)
+}

@@ -91,7 +91,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             }
         };
         let now_ms = self.context.now_ms();
-        match self.context.authenticator.authenticate(token.as_deref(), now_ms) {
+        match self.context.node.authenticator.authenticate(token.as_deref(), now_ms) {
             Ok(identity) => Ok(Connection::begin(&self.context, identity)),
             Err(reason) => Err(self.refuse_token(reason)),
         }

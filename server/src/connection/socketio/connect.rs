@@ -56,6 +56,7 @@ async fn admit<E>(
     let credentials = credentials.map_err(|_| AuthReason::Malformed)?;
     let token = credentials.and_then(|credentials| credentials.token);
     let identity = context
+        .node
         .authenticator
         .authenticate(token.as_deref(), context.now_ms())?;
     let connection = Connection::begin(context, identity);

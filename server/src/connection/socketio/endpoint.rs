@@ -33,7 +33,7 @@ const READ_BUFFER: usize = 2 * 1_024;
 
 /// See the [module](self).
 pub(in super::super) struct Endpoint {
-    pub(super) context: Arc<Context>,
+    pub(in super::super) context: Arc<Context>,
     service: SocketIoService<Router>,
     io: SocketIo,
     sessions: Sessions,

@@ -171,6 +171,31 @@ mod tests {
     }
 
     #[test]
+    fn characters_at_the_bounds_of_the_surrogates_are_resolved() {
+        for character in [
+            '\u{d7ff}',
+            '\u{e000}',
+            '\u{ffff}',
+            '\u{10000}',
+            '\u{103ff}',
+            '\u{10fc00}',
+            '\u{10ffff}',
+        ] {
+            let mut units = [0; 2];
+            let escaped: String = character
+                .encode_utf16(&mut units)
+                .iter()
+                .map(|unit| format!("\\u{unit:04x}"))
+                .collect();
+            assert_eq!(
+                unquote(&format!("\"{escaped}\"")),
+                Ok(Cow::Owned(character.to_string())),
+                "{escaped}"
+            );
+        }
+    }
+
+    #[test]
     fn half_a_surrogate_pair_is_refused_where_it_stands() {
         for raw in [
             r#""a\ud83d""#,
