@@ -22,6 +22,21 @@ enum Entry {
 }
 
 impl Entry {
+    /// Takes a reply that is known at once: a shard that is full refuses on the spot.
+    fn looked_at(mut reply: oneshot::Receiver<Reply>) -> Self {
+        match reply.try_recv() {
+            Ok(reply) => Self::Known(reply),
+            Err(_) => Self::Awaited(reply),
+        }
+    }
+
+    fn retryable_failure(&self) -> Option<Failure> {
+        match self {
+            Self::Known(Reply::Failed(failure)) if failure.code.is_retryable() => Some(failure.clone()),
+            _ => None,
+        }
+    }
+
     async fn reply(self) -> Reply {
         match self {
             Self::Known(reply) => reply,
@@ -115,13 +130,14 @@ impl Connection {
                     self.context
                         .shards
                         .publish(&from, key.clone(), publish, Answer::Waiter(answer));
-                    Entry::Awaited(reply)
+                    let entry = Entry::looked_at(reply);
+                    stopped = entry.retryable_failure();
+                    entry
                 }
                 Err(failure) => {
-                    if failure.code.is_retryable() {
-                        stopped = Some(failure.clone());
-                    }
-                    Entry::Known(Reply::Failed(failure))
+                    let entry = Entry::Known(Reply::Failed(failure));
+                    stopped = stopped.or_else(|| entry.retryable_failure());
+                    entry
                 }
             };
             entries.push((key, entry));

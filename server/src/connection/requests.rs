@@ -90,7 +90,7 @@ impl Connection {
             Request::SubscribeBatch(topics) => self.subscribe_batch(open, to, topics, now_ms),
             Request::Unsubscribe(topic) => {
                 open.session.unsubscribe(&topic);
-                shards.unsubscribe(&self.id().clone(), topic, Answer::Outbox(self.outbox.clone(), to));
+                shards.unsubscribe(self.id(), topic, Answer::Outbox(self.outbox.clone(), to));
             }
             Request::Publish(publish) => self.publish(open, to, publish, now_ms),
             Request::PublishBatch(entries) => self.publish_batch(open, to, entries, now_ms),
@@ -143,11 +143,8 @@ impl Connection {
             pending.subscribes = Some(subscribe.topic.clone());
         }
         let who = self.subscriber(open.session.user().clone());
-        // Messages of the channel may follow at once, and must stand behind the reply.
-        let slot = self.outbox.reserve();
-        self.context
-            .shards
-            .subscribe(&who, subscribe, Answer::Slot(slot, to));
+        let answer = Answer::Outbox(self.outbox.clone(), to);
+        self.context.shards.subscribe(&who, subscribe, answer);
     }
 
     fn publish(self: &Arc<Self>, open: &mut Open, to: ReplyTo, publish: Publish, now_ms: u64) {
