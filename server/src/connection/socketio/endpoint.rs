@@ -26,8 +26,6 @@ use super::connect;
 
 /// Where the library looks for its requests.
 const PATH: &str = "/socket.io";
-/// How long the body of a POST, an upgrade, or the parts of a packet may take.
-const UNFINISHED: Duration = Duration::from_secs(10);
 /// Read buffer of each WebSocket, bytes: most requests fit, and an idle connection holds no more.
 const READ_BUFFER: usize = 2 * 1_024;
 
@@ -37,6 +35,8 @@ pub(in super::super) struct Endpoint {
     service: SocketIoService<Router>,
     io: SocketIo,
     sessions: Sessions,
+    /// How long the body of a POST, an upgrade, or the parts of a packet may take.
+    unfinished: Duration,
 }
 
 impl Endpoint {
@@ -44,6 +44,7 @@ impl Endpoint {
     pub(in super::super) fn new(context: &Arc<Context>) -> Arc<Self> {
         let settings = &context.settings;
         let limits = &settings.rules.limits;
+        let unfinished = Duration::from_millis(settings.authenticate_ms);
         let frame_bytes = match limits.frame_bytes {
             0 => usize::MAX,
             bytes => usize::try_from(bytes).unwrap_or(usize::MAX),
@@ -51,13 +52,13 @@ impl Endpoint {
         let parser = ParserConfig::common()
             .max_incoming_binaries(settings.attachments)
             .max_incoming_binary_buf_size(frame_bytes)
-            .packet_completion_timeout(UNFINISHED);
+            .packet_completion_timeout(unfinished);
         let (service, io) = SocketIo::builder()
             .req_path(PATH)
             .ping_interval(Duration::from_millis(settings.heartbeat.interval_ms))
             .ping_timeout(Duration::from_millis(settings.heartbeat.timeout_ms))
-            .upgrade_timeout(UNFINISHED)
-            .connect_timeout(Duration::from_millis(settings.authenticate_ms))
+            .upgrade_timeout(unfinished)
+            .connect_timeout(unfinished)
             .max_buffer_size(PACKETS_BUFFERED)
             .max_payload(frame_bytes as u64)
             .ws_read_buffer_size(READ_BUFFER)
@@ -70,6 +71,7 @@ impl Endpoint {
             service,
             io,
             sessions: Sessions::default(),
+            unfinished,
         });
         connect::serve(&endpoint.io, &endpoint);
         endpoint
@@ -133,7 +135,7 @@ impl Endpoint {
             transport.drain();
             return response;
         }
-        match tokio::time::timeout(UNFINISHED, self.call(request)).await {
+        match tokio::time::timeout(self.unfinished, self.call(request)).await {
             Ok(response) => response,
             Err(_) => {
                 self.post_close(transport).await;
@@ -161,7 +163,7 @@ impl Endpoint {
         *opening.uri_mut() = request.uri().clone();
         opening.extensions_mut().insert(transport.clone());
         tokio::spawn(async move {
-            let Ok(Ok(upgraded)) = tokio::time::timeout(UNFINISHED, upgraded).await else {
+            let Ok(Ok(upgraded)) = tokio::time::timeout(self.unfinished, upgraded).await else {
                 return self.post_close(&transport).await;
             };
             let patience = Duration::from_millis(self.context.settings.heartbeat.timeout_ms);
