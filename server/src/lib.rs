@@ -16,6 +16,7 @@ pub mod assets;
 pub mod http;
 
 pub mod connection;
+pub mod history;
 pub mod outbox;
 pub mod shards;
 

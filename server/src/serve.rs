@@ -17,16 +17,18 @@ use tracing::{info, warn};
 
 use crate::accounts::{Accounts, OpenError, StoreError};
 use crate::clock;
-use crate::connection::{Live, Realtime};
 use crate::config::{Config, Mode, Secret};
+use crate::connection::{Live, Realtime};
 use crate::data_dir::{DataDir, DataDirError};
+use crate::history::Histories;
 use crate::http;
 use crate::node::Node;
 use crate::random;
+use crate::shards::{self, Shards};
 use crate::shutdown::{SHUTDOWN_LIMIT, Shutdown};
 
 /// Of the time to the exit, what connections have to hear of it and to close.
-const CONNECTIONS_LIMIT: Duration = Duration::from_secs(5);
+const CONNECTIONS_LIMIT: Duration = Duration::from_secs(3);
 const ACCOUNTS_FILE: &str = "accounts.db";
 /// Of the time to the exit, what is kept for the stores after the last connection is gone.
 const STORES_LIMIT: Duration = Duration::from_secs(2);
@@ -134,7 +136,7 @@ pub async fn start(mut config: Config, dev_password: Option<Secret>) -> Result<R
     let (listener, address) = listen::listen(&config.http)?;
     warn_if_public(&config, address);
     let node = Arc::new(Node::new(config, accounts, Shutdown::default()));
-    let realtime = Realtime::new(node.clone(), crate::shards::Shards);
+    let realtime = Realtime::new(node.clone(), shards(&node.config));
     let router = http::router(&node, realtime.router());
     let live = realtime.live().clone();
     let done = tokio::spawn(run(listener, router, node.clone(), realtime, data_dir));
@@ -145,6 +147,20 @@ pub async fn start(mut config: Config, dev_password: Option<Secret>) -> Result<R
         dev_password: made_password,
         done,
     })
+}
+
+/// The channels of this node and where their messages are kept.
+fn shards(config: &Config) -> Shards {
+    let histories = Histories::in_memory(config.limits.idempotency_window_ms);
+    let settings = shards::Settings {
+        empty_channel_ms: config.limits.empty_channel_ms,
+    };
+    Shards::start(
+        histories,
+        config.namespaces.clone(),
+        settings,
+        Arc::new(clock::unix_ms),
+    )
 }
 
 async fn run(

@@ -112,9 +112,7 @@ impl Connection {
         let mut stopped: Option<Failure> = None;
         let mut entries = Vec::with_capacity(messages.len());
         for PublishEntry { message_id, publish } in messages {
-            let key = message_id
-                .clone()
-                .unwrap_or_else(|| mint_message_id(now_ms));
+            let key = message_id.clone().unwrap_or_else(|| mint_message_id(now_ms));
             let admitted = match &stopped {
                 Some(failure) => Err(failure.clone()),
                 None => publish.and_then(|publish| {

@@ -18,14 +18,21 @@ pub(super) enum NoWebSocket {
 }
 
 /// What the server answers to a handshake that keeps the rules.
-pub(super) fn accept(method: &Method, version: Version, headers: &HeaderMap) -> Result<HeaderValue, NoWebSocket> {
+pub(super) fn accept(
+    method: &Method,
+    version: Version,
+    headers: &HeaderMap,
+) -> Result<HeaderValue, NoWebSocket> {
     if method != Method::GET || version < Version::HTTP_11 {
         return Err(NoWebSocket::Broken);
     }
     if !lists(headers, &UPGRADE, "websocket") || !lists(headers, &CONNECTION, "upgrade") {
         return Err(NoWebSocket::NotAsked);
     }
-    if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+    if headers
+        .get(SEC_WEBSOCKET_VERSION)
+        .is_none_or(|version| version != "13")
+    {
         return Err(NoWebSocket::NotAsked);
     }
     let key = headers.get(SEC_WEBSOCKET_KEY).ok_or(NoWebSocket::Broken)?;

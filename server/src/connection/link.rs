@@ -15,11 +15,11 @@ use bmt_shared::reply::Reply;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::calls::{Calls, Pending, Speak};
 use super::Context;
+use super::calls::{Calls, Pending, Speak};
 use crate::auth::Identity;
-use crate::random;
 use crate::outbox::{Encoded, Outbox, Outgoing, ReplyTo};
+use crate::random;
 use crate::shards::{Publisher, Subscriber};
 
 /// See the [module](self). A transport makes one when it knows who is there, hands it every frame that comes,
@@ -56,7 +56,9 @@ impl Connection {
     /// Begins a connection. The event `connected` is already the first thing in its outbox.
     pub(super) fn begin(context: &Arc<Context>, identity: Identity) -> Arc<Self> {
         let now_ms = context.now_ms();
-        let Identity { user, expires_at_ms, .. } = identity;
+        let Identity {
+            user, expires_at_ms, ..
+        } = identity;
         let user = Arc::new(user);
         let settings = &context.settings;
         let connection = Arc::new(Self {
@@ -263,7 +265,11 @@ pub(super) fn mint_message_id(now_ms: u64) -> MessageId {
 pub(super) fn closing(code: CloseCode, reason: &str, retry_spread_ms: Option<u64>) -> Closing {
     /// Nobody comes back sooner: what closed the connection has not changed yet.
     const SOONEST_RETRY_MS: u64 = 100;
-    let part = |spread: u64| u64::from_le_bytes(random::bytes()).checked_rem(spread).unwrap_or(0);
+    let part = |spread: u64| {
+        u64::from_le_bytes(random::bytes())
+            .checked_rem(spread)
+            .unwrap_or(0)
+    };
     Closing {
         code: code.number(),
         reason: reason.to_owned(),

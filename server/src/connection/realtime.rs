@@ -74,18 +74,29 @@ impl Realtime {
         &self.context.live
     }
 
-    /// Lets nobody in any more, tells everybody to come back, each at another moment, and closes their
-    /// transports. Returns when all are gone, or after `limit`.
+    /// Lets nobody in any more, answers what is in flight, tells everybody to come back, each at another moment,
+    /// and closes their transports. Returns when all are gone, or soon after `limit`.
     pub async fn shutdown(&self, limit: Duration) {
         let live = &self.context.live;
         live.stop();
+        // Before anybody is told to go: an ack that is due goes out ahead of the goodbye.
+        if tokio::time::timeout(limit, self.context.shards.drain())
+            .await
+            .is_err()
+        {
+            tracing::warn!("the message store did not finish in time");
+        }
         for connection in live.all() {
             let spread = self.context.settings.retry_spread_ms;
             connection.close(CloseCode::Restart, "restart", Some(spread));
         }
         if tokio::time::timeout(limit, live.emptied()).await.is_err() {
             let (connections, transports) = live.count();
-            tracing::warn!(connections, transports, "connections did not close in time; leaving them behind");
+            tracing::warn!(
+                connections,
+                transports,
+                "connections did not close in time; leaving them behind"
+            );
         }
         self.socketio.stop(LIBRARY_CLOSE).await;
     }

@@ -20,7 +20,10 @@ impl Connection {
                 return self.refuse(to, failure);
             }
         };
-        match open.session.refresh(Arc::new(identity.user), identity.expires_at_ms) {
+        match open
+            .session
+            .refresh(Arc::new(identity.user), identity.expires_at_ms)
+        {
             Ok(lost) => {
                 self.reply(to, Reply::Done);
                 self.drop_subscriptions(lost);

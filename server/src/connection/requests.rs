@@ -15,8 +15,8 @@ use bmt_shared::reply::Reply;
 use bmt_shared::request::{Call, ParseError, Publish, Request, Subscribe};
 use bytes::Bytes;
 
-use super::calls::{Pending, Speak};
 use super::Connection;
+use super::calls::{Pending, Speak};
 use super::link::{Open, mint_message_id};
 use crate::outbox::ReplyTo;
 use crate::shards::Answer;
@@ -70,7 +70,12 @@ impl Connection {
     }
 
     /// Refuses a frame that names no request. `message_id` and `callback` as in [`Incoming`].
-    pub(super) fn refuse_frame(&self, message_id: Option<MessageId>, callback: Option<i64>, failure: Failure) {
+    pub(super) fn refuse_frame(
+        &self,
+        message_id: Option<MessageId>,
+        callback: Option<i64>,
+        failure: Failure,
+    ) {
         let message_id = message_id.unwrap_or_else(|| mint_message_id(self.context.now_ms()));
         self.with(|open| {
             let call = open.calls.open(Pending {

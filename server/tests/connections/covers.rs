@@ -7,7 +7,9 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{Client, POLLING, Polling, Socket, TestServer, WEBSOCKET, hasty, open_sid, token, within};
+use crate::support::{
+    Client, POLLING, Polling, Socket, TestServer, WEBSOCKET, hasty, open_sid, token, within,
+};
 
 #[tokio::test]
 async fn the_private_session_id_is_never_told_as_a_name() {
@@ -87,14 +89,20 @@ async fn odd_events_end_the_connection_or_are_passed_over() {
         let mut client = Client::connect(&server, "u").await;
         client.socket.send(packet).await;
         // Whatever became of it: the connection is over or works.
-        let _ = client.socket.try_send(Message::text(r#"427["heartbeat",{}]"#)).await;
+        let _ = client
+            .socket
+            .try_send(Message::text(r#"427["heartbeat",{}]"#))
+            .await;
         while let Ok(message) = client.socket.receive().await {
             if message.to_text().is_ok_and(|text| text.starts_with("437[")) {
                 break;
             }
         }
     }
-    assert_eq!(bystander.request("heartbeat", &json!({})).await["status"], "success");
+    assert_eq!(
+        bystander.request("heartbeat", &json!({})).await["status"],
+        "success"
+    );
 }
 
 #[tokio::test]
@@ -106,9 +114,15 @@ async fn other_namespaces_are_refused_and_a_second_connect_changes_nothing() {
         let refused = client.packet().await;
         assert_eq!(refused, format!("44/ns{n},{{\"message\":\"Invalid namespace\"}}"));
     }
-    client.socket.send(format!("40{}", json!({"token": token("somebody else")}))).await;
+    client
+        .socket
+        .send(format!("40{}", json!({"token": token("somebody else")})))
+        .await;
     client.socket.send(r#"421["heartbeat",{}]"#).await;
-    assert!(client.packet().await.starts_with(r#"42["heartbeat_ack""#), "no second CONNECT answer, no `connected`");
+    assert!(
+        client.packet().await.starts_with(r#"42["heartbeat_ack""#),
+        "no second CONNECT answer, no `connected`"
+    );
     assert_eq!(server.count(), (1, 1));
 }
 
@@ -223,7 +237,9 @@ async fn a_ping_flood_of_a_peer_that_never_reads_ends() {
     let server = TestServer::with(hasty).await;
     let path = format!("/api/v1/ws?token={}", token("deaf"));
     let mut stream = deaf_socket(&server, &path).await;
-    let ping = [&[0x89, 0x80 | 125, 0, 0, 0, 0][..], &[7; 125][..]].concat().repeat(100);
+    let ping = [&[0x89, 0x80 | 125, 0, 0, 0, 0][..], &[7; 125][..]]
+        .concat()
+        .repeat(100);
     let flood = async { while stream.write_all(&ping).await.is_ok() {} };
     within("the server to give up", flood).await;
     server.emptied().await;
@@ -237,7 +253,10 @@ async fn a_stuck_client_does_not_hold_up_the_end_of_the_server() {
     stream.write_all(&masked(&connect)).await.unwrap();
     let frame = masked(r#"42["no_such_event",{}]"#).repeat(1_000);
     // As much as goes in before both sides are full.
-    while tokio::time::timeout(Duration::from_millis(300), stream.write_all(&frame)).await.is_ok() {}
+    while tokio::time::timeout(Duration::from_millis(300), stream.write_all(&frame))
+        .await
+        .is_ok()
+    {}
     server.stop().await;
 }
 
@@ -254,14 +273,17 @@ async fn two_polls_at_once_close_the_session() {
 #[tokio::test]
 async fn a_post_that_never_ends_is_given_up() {
     let server = TestServer::with(|config| config.limits.authenticate_ms = 500).await;
-    let opened = reqwest::get(server.url(POLLING)).await.unwrap().text().await.unwrap();
+    let opened = reqwest::get(server.url(POLLING))
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
     let sid = open_sid(&opened);
     let mut streams = Vec::new();
     for _ in 0..20 {
         let mut stream = TcpStream::connect(server.address()).await.unwrap();
-        let head = format!(
-            "POST {POLLING}&sid={sid} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n40"
-        );
+        let head = format!("POST {POLLING}&sid={sid} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n40");
         stream.write_all(head.as_bytes()).await.unwrap();
         streams.push(stream);
     }
@@ -276,7 +298,12 @@ async fn a_post_that_never_ends_is_given_up() {
 #[tokio::test]
 async fn bad_polling_bodies_close_the_session() {
     let server = TestServer::start().await;
-    for body in [vec![0x1e; 50_000], vec![0xff, 0xfe], b"b!!!notbase64".to_vec(), b"9".to_vec()] {
+    for body in [
+        vec![0x1e; 50_000],
+        vec![0xff, 0xfe],
+        b"b!!!notbase64".to_vec(),
+        b"9".to_vec(),
+    ] {
         let polling = Polling::open(&server).await;
         let (status, _) = polling.post(body.clone()).await;
         assert_eq!(status, 400, "{:?}", &body[..2]);

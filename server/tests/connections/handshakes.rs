@@ -13,7 +13,9 @@ async fn status_of(server: &TestServer, request: &str) -> String {
     let mut stream = TcpStream::connect(server.address()).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = [0; 12];
-    within("a status line", stream.read_exact(&mut answer)).await.unwrap();
+    within("a status line", stream.read_exact(&mut answer))
+        .await
+        .unwrap();
     String::from_utf8(answer.to_vec()).unwrap()
 }
 
@@ -44,7 +46,11 @@ async fn a_broken_websocket_handshake_is_refused_on_both_endpoints() {
                 }
             }
             let answer = status_of(&server, &(request + "\r\n")).await;
-            assert_eq!(answer, format!("HTTP/1.1 {status}"), "{method} {path} {name}: {value:?}");
+            assert_eq!(
+                answer,
+                format!("HTTP/1.1 {status}"),
+                "{method} {path} {name}: {value:?}"
+            );
         }
     }
     server.emptied().await;
@@ -72,7 +78,9 @@ async fn requests_that_are_not_engine_io_4_open_no_session() {
         let body: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
         assert_eq!(body["code"], code, "{query}");
     }
-    let elsewhere = reqwest::get(server.url("/socket.io-admin/?EIO=4&transport=polling")).await.unwrap();
+    let elsewhere = reqwest::get(server.url("/socket.io-admin/?EIO=4&transport=polling"))
+        .await
+        .unwrap();
     assert_eq!(elsewhere.status(), 404);
     assert_eq!(server.count(), (0, 0));
 }
@@ -91,7 +99,9 @@ async fn pages_of_other_origins_are_refused_before_the_handshake() {
             let opened = Socket::open(&server.url(path), &[("origin", origin.to_owned())]).await;
             assert_eq!(opened.err(), (!allowed).then_some(403), "{origin} at {path}");
         }
-        let request = reqwest::Client::new().get(server.url(POLLING)).header("origin", origin);
+        let request = reqwest::Client::new()
+            .get(server.url(POLLING))
+            .header("origin", origin);
         let response = request.send().await.unwrap();
         assert_eq!(response.status().is_success(), allowed, "{origin}");
         let told = response.headers().get("access-control-allow-origin").is_some();
@@ -107,13 +117,21 @@ async fn a_session_is_upgraded_once_and_the_first_upgrade_survives() {
     let polling = Polling::connect(&server, "u").await;
     let url = server.url(&format!("{WEBSOCKET}&sid={}", polling.sid));
     let mut first = Socket::open(&url, &[]).await.unwrap();
-    assert_eq!(Socket::open(&url, &[]).await.err(), Some(400), "while the first is under way");
+    assert_eq!(
+        Socket::open(&url, &[]).await.err(),
+        Some(400),
+        "while the first is under way"
+    );
     first.send("2probe").await;
     assert_eq!(first.text().await, "3probe");
     first.send("5").await;
     first.send(r#"421["heartbeat",{"timestamp":1}]"#).await;
     while !first.text().await.starts_with("431[") {}
-    assert_eq!(Socket::open(&url, &[]).await.err(), Some(400), "after the first succeeded");
+    assert_eq!(
+        Socket::open(&url, &[]).await.err(),
+        Some(400),
+        "after the first succeeded"
+    );
     first.send(r#"422["heartbeat",{"timestamp":1}]"#).await;
     while !first.text().await.starts_with("432[") {}
 }

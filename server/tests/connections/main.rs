@@ -2,8 +2,4 @@
 
 mod covers;
 mod handshakes;
-mod lifetimes;
-mod limits;
-mod raw;
-mod sessions;
 mod support;

@@ -40,8 +40,8 @@ pub(in super::super) fn handle(context: Arc<Context>, address: IpAddr, mut reque
 type Prepared = (HeaderValue, Opening, super::super::Seat);
 
 fn prepare(context: &Context, address: IpAddr, request: &Request) -> Result<Prepared, Response> {
-    let accept = accept(request.method(), request.version(), request.headers())
-        .map_err(NoWebSocket::into_response)?;
+    let accept =
+        accept(request.method(), request.version(), request.headers()).map_err(NoWebSocket::into_response)?;
     let query = request.uri().query().unwrap_or_default();
     let opening = Opening::parse(query, request.headers())
         .map_err(|failure| refusal(StatusCode::BAD_REQUEST, &failure))?;

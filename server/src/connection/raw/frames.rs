@@ -129,7 +129,9 @@ fn write(out: &mut String, kind: &str, data: impl FnOnce(&mut String)) {
 fn write_timed(out: &mut String, kind: &str, timestamp: u64) {
     Object::open(out)
         .str("type", kind)
-        .with("data", |out| Object::open(out).number("timestamp", timestamp).close())
+        .with("data", |out| {
+            Object::open(out).number("timestamp", timestamp).close()
+        })
         .number("timestamp", timestamp)
         .close();
 }
@@ -182,9 +184,17 @@ mod tests {
     #[test]
     fn payloads_make_frames_by_their_type() {
         for (payload, kind, data) in [
-            (r#"{"type":"notification","content":{"title":"x"}}"#, "notification", r#"{"title":"x"}"#),
+            (
+                r#"{"type":"notification","content":{"title":"x"}}"#,
+                "notification",
+                r#"{"title":"x"}"#,
+            ),
             (r#"{"content":1,"type":"status_change"}"#, "status", "1"),
-            (r#"{"type":"status","id":"7"}"#, "status", r#"{"type":"status","id":"7"}"#),
+            (
+                r#"{"type":"status","id":"7"}"#,
+                "status",
+                r#"{"type":"status","id":"7"}"#,
+            ),
             (r#"{"type":"text","content":"x"}"#, "data", "\"x\""),
             ("[1,2]", "data", "[1,2]"),
             ("null", "data", "null"),

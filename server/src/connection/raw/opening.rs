@@ -52,14 +52,19 @@ impl Opening {
                 "protocol" if value != PROTOCOL => {
                     return Err(Failure::new(
                         ErrorCode::InvalidProtocol,
-                        format!("this server speaks protocol={PROTOCOL}; leave the parameter out or send that"),
+                        format!(
+                            "this server speaks protocol={PROTOCOL}; leave the parameter out or send that"
+                        ),
                     ));
                 }
                 _ => {}
             }
         }
         let offers = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
-        for offer in offers.filter_map(|value| value.to_str().ok()).flat_map(|list| list.split(',')) {
+        for offer in offers
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|list| list.split(','))
+        {
             let offer = offer.trim();
             opening.offers_subprotocol |= offer == SUBPROTOCOL;
             // Preferred to the query, which proxies write into their logs.
@@ -102,12 +107,18 @@ mod tests {
     fn the_token_is_found_where_it_may_stand() {
         let token = |token: &str| Credential::Token(Some(token.to_owned()));
         let by_protocol = parse("", "bmt.v1, bearer.a.b.c").unwrap();
-        assert_eq!((by_protocol.credential, by_protocol.offers_subprotocol), (token("a.b.c"), true));
+        assert_eq!(
+            (by_protocol.credential, by_protocol.offers_subprotocol),
+            (token("a.b.c"), true)
+        );
         let by_query = parse("token=Bearer%20a.b.c&clientId=c1&protocol=1.0", "").unwrap();
         assert_eq!(by_query.credential, token("Bearer a.b.c"));
         assert_eq!(by_query.client_id.as_deref(), Some("c1"));
         assert_eq!(parse("token=q", "bearer.p").unwrap().credential, token("p"));
-        assert_eq!(parse("auth=frame", "bmt.v1").unwrap().credential, Credential::FirstFrame);
+        assert_eq!(
+            parse("auth=frame", "bmt.v1").unwrap().credential,
+            Credential::FirstFrame
+        );
         assert_eq!(parse("", "").unwrap().credential, Credential::Token(None));
     }
 

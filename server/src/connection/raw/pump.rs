@@ -91,7 +91,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             }
         };
         let now_ms = self.context.now_ms();
-        match self.context.node.authenticator.authenticate(token.as_deref(), now_ms) {
+        match self
+            .context
+            .node
+            .authenticator
+            .authenticate(token.as_deref(), now_ms)
+        {
             Ok(identity) => Ok(Connection::begin(&self.context, identity)),
             Err(reason) => Err(self.refuse_token(reason)),
         }
@@ -102,7 +107,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         loop {
             match self.wire.next() {
                 Some(Arrived::Text(text)) => {
-                    let body = Envelope::decode(&text).ok().filter(|envelope| envelope.kind == "auth");
+                    let body = Envelope::decode(&text)
+                        .ok()
+                        .filter(|envelope| envelope.kind == "auth");
                     let body = body.and_then(|envelope| serde_json::from_str::<AuthBody>(envelope.data).ok());
                     return match body {
                         Some(body) => Ok(body.token),
@@ -120,7 +127,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
 
     fn refuse_token(&mut self, reason: AuthReason) -> Over {
         self.wire.stage_text(&frames::unauthenticated(reason));
-        let code = if reason == AuthReason::Expired { CloseCode::TokenExpired } else { CloseCode::Policy };
+        let code = if reason == AuthReason::Expired {
+            CloseCode::TokenExpired
+        } else {
+            CloseCode::Policy
+        };
         Over::Close(code, "authentication_failed".to_owned())
     }
 
@@ -205,7 +216,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             heartbeat.interval_ms
         };
         let silent = self.heard + Duration::from_millis(silence);
-        let stalled = self.stalled.map(|since| since + Duration::from_millis(heartbeat.timeout_ms));
+        let stalled = self
+            .stalled
+            .map(|since| since + Duration::from_millis(heartbeat.timeout_ms));
         stalled.map_or(silent, |stalled| stalled.min(silent))
     }
 
@@ -215,7 +228,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             return Err(Over::Gone);
         }
         if self.pinged {
-            return Err(Over::Close(CloseCode::HeartbeatTimeout, "heartbeat_timeout".to_owned()));
+            return Err(Over::Close(
+                CloseCode::HeartbeatTimeout,
+                "heartbeat_timeout".to_owned(),
+            ));
         }
         self.wire.stage_ping();
         self.pinged = true;

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use bmt_shared::error::AuthReason;
 use serde::Deserialize;
+use socketioxide::SocketIo;
 use socketioxide::adapter::LocalAdapter;
 use socketioxide::extract::{SocketRef, TryData};
 use socketioxide::handler::{ConnectHandler, FromConnectParts, Value};
 use socketioxide::socket::Socket;
-use socketioxide::SocketIo;
 
 use super::super::Connection;
 use super::endpoint::Endpoint;

@@ -19,10 +19,10 @@ use tower::ServiceExt;
 
 use super::super::handshake::{NoWebSocket, accept, switching};
 use super::super::{Context, Full, Seat};
+use super::connect;
 use super::query::{Query, Refused, Way};
 use super::stream::GuardedStream;
 use super::transport::{PACKETS_BUFFERED, Sessions, Transport};
-use super::connect;
 
 /// Where the library looks for its requests.
 const PATH: &str = "/socket.io";
@@ -109,7 +109,10 @@ impl Endpoint {
     }
 
     fn seat(&self, address: IpAddr) -> Result<Seat, Response> {
-        self.context.live.seat(address).map_err(|full: Full| full.response())
+        self.context
+            .live
+            .seat(address)
+            .map_err(|full: Full| full.response())
     }
 
     async fn open_polling(&self, address: IpAddr, mut request: Request) -> Result<Response, Response> {
@@ -221,5 +224,8 @@ impl Endpoint {
 
 /// Bodies of the library are whole in memory.
 async fn collect(body: Body) -> Bytes {
-    body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default()
+    body.collect()
+        .await
+        .map(http_body_util::Collected::to_bytes)
+        .unwrap_or_default()
 }

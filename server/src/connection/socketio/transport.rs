@@ -145,7 +145,9 @@ impl Transport {
     }
 
     fn reader(&self) -> MutexGuard<'_, Option<Waker>> {
-        self.reader.lock().expect("no code panics while it holds the waker")
+        self.reader
+            .lock()
+            .expect("no code panics while it holds the waker")
     }
 }
 
@@ -167,8 +169,6 @@ impl Sessions {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Weak<Transport>>> {
-        self.0
-            .lock()
-            .expect("no code panics while it holds the sessions")
+        self.0.lock().expect("no code panics while it holds the sessions")
     }
 }

@@ -16,8 +16,8 @@ use socketioxide::handler::{FromMessageParts, Value};
 use socketioxide::socket::Socket;
 use socketioxide::{SendError, SocketError};
 
-use super::super::link::{Callback, closing};
 use super::super::Connection;
+use super::super::link::{Callback, closing};
 use super::body::{Attached, renumber};
 use super::endpoint::Endpoint;
 use super::transport::Transport;
@@ -134,7 +134,9 @@ impl Writer {
         tracing::debug!(connection = %self.connection.id(), code, said = matches!(said, Ok(Ok(()))), "closing");
         if stays && self.socket.clone().disconnect().is_ok() {
             // An official client closes the transport itself; whoever does not is closed below.
-            tokio::time::timeout(FAREWELL, std::future::pending::<()>()).await.ok();
+            tokio::time::timeout(FAREWELL, std::future::pending::<()>())
+                .await
+                .ok();
         }
         self.endpoint.close_session(&self.transport, FAREWELL).await;
         Err(Gone)
@@ -170,7 +172,10 @@ impl Writer {
 fn take_attachments(reply: &mut Reply) -> Vec<Bytes> {
     let mut parts = Vec::new();
     let mut visit = |messages: &mut Vec<Message>| {
-        if messages.iter().any(|message| !message.payload.attachments().is_empty()) {
+        if messages
+            .iter()
+            .any(|message| !message.payload.attachments().is_empty())
+        {
             for message in messages {
                 let attachments = message.payload.attachments();
                 let mut json = String::with_capacity(message.payload.json().len());
