@@ -124,6 +124,31 @@ pub(crate) fn page_at(path: &str) -> &'static Page {
         .unwrap_or(&PAGES[PAGES.len() - 1])
 }
 
+/// The address of the login that leads back to `path` afterwards.
+#[must_use]
+pub(crate) fn login_address(path: &str) -> String {
+    if page_at(path).id == PageId::Chat && path.trim_end_matches('/').len() <= "/chat".len() {
+        return "/login".to_owned();
+    }
+    // The paths of our pages hold nothing that a query would read otherwise, but addresses can be typed.
+    let escaped = path
+        .replace('%', "%25")
+        .replace('&', "%26")
+        .replace('#', "%23")
+        .replace('+', "%2B");
+    format!("/login?next={escaped}")
+}
+
+/// Where to go after the login: a page of ours, whatever the query says.
+#[must_use]
+pub(crate) fn safe_next(next: Option<&str>) -> String {
+    let ours = next.filter(|next| {
+        let id = page_at(next).id;
+        next.starts_with('/') && id != PageId::NotFound && id != PageId::Login
+    });
+    ours.unwrap_or("/chat").to_owned()
+}
+
 /// What an address shows to who is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
@@ -248,6 +273,26 @@ mod tests {
         assert_eq!(connection(&page, Some(&user(Role::User))), Connection::CloseSoon);
         assert_eq!(entry(&page, Some(&user(Role::Admin))), Entry::Show);
         assert_eq!(connection(&page, Some(&user(Role::Admin))), Connection::Open);
+    }
+
+    #[test]
+    fn a_login_leads_back_to_our_pages_and_nowhere_else() {
+        assert_eq!(login_address("/chat"), "/login");
+        assert_eq!(login_address("/chat/public:x"), "/login?next=/chat/public:x");
+        for ours in ["/chat/public:x", "/settings"] {
+            assert_eq!(safe_next(Some(ours)), ours);
+        }
+        for other in [
+            "//evil.example",
+            "https://evil.example",
+            "/\\evil.example",
+            "/login",
+            "/nowhere",
+            "",
+        ] {
+            assert_eq!(safe_next(Some(other)), "/chat", "{other}");
+        }
+        assert_eq!(safe_next(None), "/chat");
     }
 
     #[test]

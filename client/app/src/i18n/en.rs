@@ -4,7 +4,6 @@ use super::words::{Channels, Chat, Login, Refusal, Settings, Shell, Status, Trou
 
 pub(super) const WORDS: Words = Words {
     skip_to_content: "Skip to content",
-    restoring: "Opening BMT Realtime…",
     retry: "Retry",
     cancel: "Cancel",
     close: "Close",
@@ -117,9 +116,7 @@ const CHANNELS: Channels = Channels {
     you: "You",
     none_title: "No channels",
     none_lead: "Join one to start talking.",
-    more_unread: |count| format!("{count} more unread"),
     back: "Back to channels",
-    closed: "Closed to you",
 };
 
 const CHAT: Chat = Chat {
@@ -140,7 +137,6 @@ const CHAT: Chat = Chat {
     send: "Send",
     sending: "Sending…",
     queued: "Waiting for the connection",
-    sent: "Sent",
     failed: |reason| format!("Not sent. {reason}"),
     edit: "Edit",
     discard: "Delete",
@@ -148,13 +144,11 @@ const CHAT: Chat = Chat {
         format!("{most} messages are waiting to be sent; no more fit until the connection is back.")
     },
     too_long: "This message is too long to be sent. Shorten it or send it in parts.",
-    you: "You",
     data: "Data",
     keys: "Enter sends, Shift+Enter starts a new line",
     gap: "Some messages here are no longer kept by the server.",
     present: |count| format!("{count} here"),
     read_only: "You can read this channel but not write to it.",
-    edited: "edited",
 };
 
 const SETTINGS: Settings = Settings {
@@ -174,8 +168,6 @@ const SETTINGS: Settings = Settings {
     role_admin: "Administrator",
     role_user: "User",
     role_guest: "Guest",
-    connection: "Connection",
-    server: "Server",
     logout_lead: "Ends the session in every tab of this browser.",
 };
 

@@ -5,8 +5,6 @@
 pub(crate) struct Words {
     /// Jumps over the navigation.
     pub(crate) skip_to_content: &'static str,
-    /// Shown while the app looks who is signed in.
-    pub(crate) restoring: &'static str,
     /// Tries once more.
     pub(crate) retry: &'static str,
     /// Leaves a thing as it was.
@@ -164,12 +162,8 @@ pub(crate) struct Channels {
     pub(crate) none_title: &'static str,
     /// What to do then.
     pub(crate) none_lead: &'static str,
-    /// Unread channels below what is visible.
-    pub(crate) more_unread: fn(count: usize) -> String,
     /// Goes back to the list on a phone.
     pub(crate) back: &'static str,
-    /// The channel is closed to the user.
-    pub(crate) closed: &'static str,
 }
 
 /// Words of timeline and composer.
@@ -209,8 +203,6 @@ pub(crate) struct Chat {
     pub(crate) sending: &'static str,
     /// Row state while there is no connection.
     pub(crate) queued: &'static str,
-    /// Row state.
-    pub(crate) sent: &'static str,
     /// Row state, with the reason.
     pub(crate) failed: fn(reason: &str) -> String,
     /// Puts the text back into the composer.
@@ -221,8 +213,6 @@ pub(crate) struct Chat {
     pub(crate) queue_full: fn(most: usize) -> String,
     /// The text is too long; bytes over.
     pub(crate) too_long: &'static str,
-    /// Own messages.
-    pub(crate) you: &'static str,
     /// A message that is data, not words.
     pub(crate) data: &'static str,
     /// The keys of the composer.
@@ -233,8 +223,6 @@ pub(crate) struct Chat {
     pub(crate) present: fn(count: usize) -> String,
     /// Who may only read.
     pub(crate) read_only: &'static str,
-    /// A text was changed after it was sent.
-    pub(crate) edited: &'static str,
 }
 
 /// Words of the settings page.
@@ -272,10 +260,6 @@ pub(crate) struct Settings {
     pub(crate) role_user: &'static str,
     /// Role.
     pub(crate) role_guest: &'static str,
-    /// Section.
-    pub(crate) connection: &'static str,
-    /// Label.
-    pub(crate) server: &'static str,
     /// Below the log-out button.
     pub(crate) logout_lead: &'static str,
 }

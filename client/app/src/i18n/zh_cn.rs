@@ -4,7 +4,6 @@ use super::words::{Channels, Chat, Login, Refusal, Settings, Shell, Status, Trou
 
 pub(super) const WORDS: Words = Words {
     skip_to_content: "跳到主要内容",
-    restoring: "正在打开 BMT Realtime…",
     retry: "重试",
     cancel: "取消",
     close: "关闭",
@@ -96,9 +95,7 @@ const CHANNELS: Channels = Channels {
     you: "我",
     none_title: "没有频道",
     none_lead: "加入一个频道，开始交谈。",
-    more_unread: |count| format!("还有 {count} 个未读频道"),
     back: "返回频道列表",
-    closed: "无权访问",
 };
 
 const CHAT: Chat = Chat {
@@ -119,19 +116,16 @@ const CHAT: Chat = Chat {
     send: "发送",
     sending: "发送中…",
     queued: "等待连接",
-    sent: "已发送",
     failed: |reason| format!("未发送：{reason}"),
     edit: "编辑",
     discard: "删除",
     queue_full: |most| format!("已有 {most} 条消息等待发送，恢复连接前无法再添加。"),
     too_long: "消息过长，无法发送。请缩短或分段发送。",
-    you: "我",
     data: "数据",
     keys: "Enter 发送，Shift+Enter 换行",
     gap: "此处的部分消息服务器已不再保存。",
     present: |count| format!("{count} 人在线"),
     read_only: "您可以阅读此频道，但不能发言。",
-    edited: "已编辑",
 };
 
 const SETTINGS: Settings = Settings {
@@ -151,8 +145,6 @@ const SETTINGS: Settings = Settings {
     role_admin: "管理员",
     role_user: "用户",
     role_guest: "访客",
-    connection: "连接",
-    server: "服务器",
     logout_lead: "将结束此浏览器所有标签页中的会话。",
 };
 

@@ -111,10 +111,7 @@ impl Chat {
         };
         channel.joined(newest);
         if let Some(present) = present {
-            channel.present = present.iter().map(|user| user.user_id.clone()).collect();
-            for user in present {
-                self.people.learn(&user.user_id, &user.name, Source::Server);
-            }
+            self.set_present(topic, present);
         }
         let open_unread = self.open.as_ref() == Some(topic);
         if open_unread {
@@ -123,6 +120,16 @@ impl Chat {
             let timeline = self.timeline_mut(topic);
             if timeline.unread_after.is_none() {
                 timeline.unread_after = after;
+            }
+        }
+    }
+
+    /// Who is in a channel now.
+    pub(crate) fn set_present(&mut self, topic: &ChannelName, present: &[Present]) {
+        if let Some(channel) = self.channels.get_mut(topic) {
+            channel.present = present.iter().map(|user| user.user_id.clone()).collect();
+            for user in present {
+                self.people.learn(&user.user_id, &user.name, Source::Server);
             }
         }
     }
@@ -203,6 +210,42 @@ impl Chat {
         match (newest, self.channels.get_mut(topic)) {
             (Some(newest), Some(channel)) => channel.read_to(newest.max(channel.newest)),
             _ => false,
+        }
+    }
+
+    /// Messages of a channel are missing for good: what is held of it ends at a hole, so it is loaded anew when
+    /// it is looked at. What waits to be sent stays.
+    pub(crate) fn lose(&mut self, topic: &ChannelName) {
+        if let Some(timeline) = self.timelines.get_mut(topic) {
+            timeline.lose();
+        }
+    }
+
+    /// A message waits in the queue, of this page or of one before it.
+    pub(crate) fn wait(&mut self, topic: &ChannelName, id: &MessageId, payload: &Payload, at: u64) {
+        let known = self
+            .timelines
+            .get(topic)
+            .is_some_and(|timeline| timeline.holds(id));
+        if !known && self.channels.get(topic).is_some() {
+            let text = Body::read(payload);
+            self.write(topic, id, text.as_str(), at);
+        }
+    }
+
+    /// A message that was refused before this page, kept for the reader to decide about.
+    pub(crate) fn recall_refused(
+        &mut self,
+        topic: &ChannelName,
+        id: &MessageId,
+        text: &str,
+        at: u64,
+        code: &str,
+    ) {
+        if self.channels.get(topic).is_some() {
+            let row = Row::written(id.clone(), &self.me, text, at);
+            self.timeline_mut(topic).write(row);
+            self.fail(topic, id, code);
         }
     }
 

@@ -44,8 +44,6 @@ pub(crate) enum LinkTrouble {
     Kicked(String),
     /// The token is not accepted any more.
     SessionOver,
-    /// A code of SPEC §10.
-    Refused(String),
 }
 
 /// What the status indicator shows.
@@ -105,12 +103,6 @@ impl Link {
             Some(_) if coming_back => LinkState::Reconnecting,
             _ => self.state,
         }
-    }
-
-    /// When a blip stops being one, if there is one now.
-    #[must_use]
-    pub(crate) fn blip_ends(&self) -> Option<u64> {
-        self.lost_at.map(|lost| lost + BLIP_MS)
     }
 
     /// Whole seconds until the next attempt; none where none is planned.

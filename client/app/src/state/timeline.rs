@@ -168,7 +168,6 @@ impl Timeline {
         self.older = Edge::more_or_end(page.has_more);
         self.newer = Edge::End;
         self.below = 0;
-        self.gap = false;
         self.extend(page.messages, me);
         self.trim();
     }
@@ -194,6 +193,24 @@ impl Timeline {
         self.newer = Edge::more_or_end(page.has_more);
         self.extend(page.messages, me);
         self.drop_oldest();
+    }
+
+    /// What is held ends at a hole: nothing of it is known any more.
+    pub(crate) fn lose(&mut self) {
+        self.sent.clear();
+        self.epoch = None;
+        self.older = Edge::More;
+        self.newer = Edge::More;
+        self.gap = true;
+        self.at_bottom = true;
+        self.below = 0;
+    }
+
+    /// Whether a row of this own message is there, waiting or sent.
+    #[must_use]
+    pub(crate) fn holds(&self, own: &MessageId) -> bool {
+        let key = RowKey::Own(own.clone());
+        self.pending.iter().chain(&self.sent).any(|row| row.key == key)
     }
 
     /// The reader came to the newest message.
