@@ -184,19 +184,19 @@ impl Endpoint {
     }
 
     /// Closes one session without a DISCONNECT, so that an official client comes back. What was handed to the
-    /// library before is given `farewell` to reach a polling client.
+    /// library before is given `farewell` to reach the client.
     pub(super) async fn close_session(&self, transport: &Transport, farewell: Duration) {
-        transport.end();
-        if transport.is_on_websocket() {
-            return;
-        }
+        // First what was said, then the end: the library, told of both at once, may see the end first.
         let fetched = async {
             while !transport.is_drained() {
                 transport.drained().await;
             }
         };
         tokio::time::timeout(farewell, fetched).await.ok();
-        self.post_close(transport).await;
+        transport.end();
+        if !transport.is_on_websocket() {
+            self.post_close(transport).await;
+        }
     }
 
     /// Posts an Engine.IO CLOSE in the client's name: the library's only way to close a polling session.
