@@ -15,6 +15,7 @@
 
 mod memory;
 mod mint;
+mod sqlite;
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use bmt_shared::error::{ErrorCode, Failure};
 use bmt_shared::namespace::Durability;
 
 pub use memory::MemoryHistory;
+pub use sqlite::{OpenError, SqliteHistory, SqliteSettings};
 
 /// How a store answers: called once, from any thread, and never waits.
 pub type Done<T> = Box<dyn FnOnce(Result<T, StoreFailure>) + Send>;

@@ -1,0 +1,340 @@
+//! What one transaction of the writer changes: messages, keys, the channels' numbering, and what is trimmed.
+
+use std::collections::HashMap;
+
+use bmt_server_core::channel::{Appended, Draft, Fingerprint, Retention};
+use bmt_shared::channel::ChannelName;
+use bmt_shared::id::ServerMessageId;
+use bmt_shared::message::Priority;
+use bmt_shared::position::{Epoch, Seq};
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::place::place;
+use super::schema;
+use crate::history::Append;
+
+/// Channels whose row the writer remembers; beyond that it forgets all and reads them again.
+const REMEMBERED_CHANNELS: usize = 50_000;
+/// Most messages trimmed from one channel in one transaction: trimming never makes an ack wait noticeably.
+const TRIMMED_AT_ONCE: u64 = 1_024;
+/// Messages of a channel that are looked at for their age at once.
+const AGED_AT_ONCE: u64 = 256;
+/// A channel's messages are looked at for their age this often, ms.
+const AGING_MS: u64 = 10_000;
+/// Keys that are forgotten in one transaction.
+const FORGOTTEN_AT_ONCE: usize = 1_024;
+
+/// A channel's row as it will be when the transaction is committed.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    id: i64,
+    pub(super) epoch: Epoch,
+    pub(super) top: Seq,
+    oldest: Seq,
+    /// When its messages were looked at for their age, ms since the Unix epoch.
+    aged_at_ms: u64,
+}
+
+/// What becomes of an append when its transaction is committed.
+pub(super) enum Fate {
+    Stored { seq: Seq, epoch: Epoch },
+    Known(Appended),
+}
+
+impl Fate {
+    pub(super) fn of(self, draft: Draft) -> Appended {
+        match self {
+            Self::Stored { seq, epoch } => Appended::Stored {
+                entry: draft.numbered(seq).into(),
+                epoch,
+            },
+            Self::Known(appended) => appended,
+        }
+    }
+}
+
+/// The channels' rows that the writer knows without asking.
+#[derive(Default)]
+pub(super) struct Rows {
+    known: HashMap<ChannelName, Row>,
+}
+
+impl Rows {
+    /// Appends to an open transaction.
+    pub(super) fn append(
+        &mut self,
+        transaction: &Connection,
+        append: &Append,
+        window_ms: u64,
+    ) -> rusqlite::Result<Fate> {
+        let Append { draft, retention } = append;
+        let mut row = self.row(transaction, &draft.topic)?;
+        if let Some(known) = find_key(transaction, row.id, draft)? {
+            return Ok(Fate::Known(known));
+        }
+        row.top += 1;
+        insert_key(transaction, &row, draft, window_ms)?;
+        insert_message(transaction, &row, draft)?;
+        trim(transaction, &mut row, *retention, draft.timestamp)?;
+        transaction
+            .prepare_cached("UPDATE channels SET top = ?2, oldest = ?3 WHERE id = ?1")?
+            .execute([row.id, row.top.cast_signed(), row.oldest.cast_signed()])?;
+        let fate = Fate::Stored {
+            seq: row.top,
+            epoch: row.epoch.clone(),
+        };
+        self.known.insert(draft.topic.clone(), row);
+        Ok(fate)
+    }
+
+    /// Forgets everything: the transaction is undone, or nobody knows.
+    pub(super) fn forget(&mut self) {
+        self.known.clear();
+    }
+
+    /// Forgets a channel that is no longer active.
+    pub(super) fn release(&mut self, topic: &ChannelName) {
+        self.known.remove(topic);
+    }
+
+    fn row(&mut self, transaction: &Connection, topic: &ChannelName) -> rusqlite::Result<Row> {
+        if let Some(row) = self.known.get(topic) {
+            return Ok(row.clone());
+        }
+        if self.known.len() >= REMEMBERED_CHANNELS {
+            self.known.clear();
+        }
+        match find_row(transaction, topic)? {
+            Some(row) => Ok(row),
+            None => insert_row(transaction, topic),
+        }
+    }
+}
+
+/// Lets a channel's messages go that are too old, also where nobody publishes any more.
+pub(super) fn trim_by_age(
+    transaction: &Connection,
+    topic: &ChannelName,
+    retention: Retention,
+    now_ms: u64,
+) -> rusqlite::Result<()> {
+    let Some(mut row) = find_row(transaction, topic)? else {
+        return Ok(());
+    };
+    trim(transaction, &mut row, retention, now_ms)?;
+    transaction
+        .prepare_cached("UPDATE channels SET oldest = ?2 WHERE id = ?1")?
+        .execute([row.id, row.oldest.cast_signed()])
+        .map(|_| ())
+}
+
+/// Forgets keys whose window is over; answers whether there may be more.
+pub(super) fn forget_keys(transaction: &Connection, now_ms: u64) -> rusqlite::Result<bool> {
+    let limit = i64::try_from(FORGOTTEN_AT_ONCE).expect("a few");
+    let forgotten = transaction
+        .prepare_cached(
+            "DELETE FROM keys WHERE (sender, channel, key) IN (
+                SELECT sender, channel, key FROM keys WHERE forgotten_at <= ?1 LIMIT ?2)",
+        )?
+        .execute([now_ms.cast_signed(), limit])?;
+    Ok(forgotten == FORGOTTEN_AT_ONCE)
+}
+
+pub(super) fn find_row(connection: &Connection, topic: &ChannelName) -> rusqlite::Result<Option<Row>> {
+    connection
+        .prepare_cached("SELECT id, epoch, top, oldest FROM channels WHERE name = ?1")?
+        .query_row([topic.as_str()], |row| {
+            Ok(Row {
+                id: row.get(0)?,
+                epoch: Epoch::new(row.get_ref(1)?.as_str()?),
+                top: row.get::<_, i64>(2)?.cast_unsigned(),
+                oldest: row.get::<_, i64>(3)?.cast_unsigned(),
+                aged_at_ms: 0,
+            })
+        })
+        .optional()
+}
+
+impl Row {
+    /// Row numbers of its messages from one seq through another.
+    pub(super) fn places(&self, from: Seq, through: Seq) -> (i64, i64) {
+        (place(self.id, from), place(self.id, through))
+    }
+
+    /// Oldest seq there is a row for; one above the newest where there is none.
+    pub(super) fn oldest(&self) -> Seq {
+        self.oldest
+    }
+}
+
+fn insert_row(transaction: &Connection, topic: &ChannelName) -> rusqlite::Result<Row> {
+    // The numbering that readers were told of while the channel had no row.
+    let epoch = schema::epoch(transaction)?;
+    transaction
+        .prepare_cached("INSERT INTO channels (name, epoch, top, oldest) VALUES (?1, ?2, 0, 1)")?
+        .execute(params![topic.as_str(), epoch])?;
+    Ok(Row {
+        id: transaction.last_insert_rowid(),
+        epoch: Epoch::new(&epoch),
+        top: 0,
+        oldest: 1,
+        aged_at_ms: 0,
+    })
+}
+
+fn find_key(transaction: &Connection, channel: i64, draft: &Draft) -> rusqlite::Result<Option<Appended>> {
+    transaction
+        .prepare_cached(
+            "SELECT fingerprint, id, seq FROM keys
+             WHERE sender = ?1 AND channel = ?2 AND key = ?3 AND forgotten_at > ?4",
+        )?
+        .query_row(
+            params![
+                draft.from.as_str(),
+                channel,
+                draft.key.as_str(),
+                draft.timestamp.cast_signed()
+            ],
+            |row| {
+                if Fingerprint::from_bytes(row.get(0)?) != draft.fingerprint {
+                    return Ok(Appended::Conflict);
+                }
+                Ok(Appended::Duplicate {
+                    id: ServerMessageId::new(row.get_ref(1)?.as_str()?),
+                    seq: row.get::<_, i64>(2)?.cast_unsigned(),
+                })
+            },
+        )
+        .optional()
+}
+
+fn insert_key(transaction: &Connection, row: &Row, draft: &Draft, window_ms: u64) -> rusqlite::Result<()> {
+    // A key whose window is over may still lie there.
+    transaction
+        .prepare_cached("INSERT OR REPLACE INTO keys VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+        .execute(params![
+            draft.from.as_str(),
+            row.id,
+            draft.key.as_str(),
+            draft.fingerprint.bytes(),
+            draft.id.as_str(),
+            row.top.cast_signed(),
+            draft.timestamp.saturating_add(window_ms).cast_signed(),
+        ])
+        .map(|_| ())
+}
+
+fn insert_message(transaction: &Connection, row: &Row, draft: &Draft) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached("INSERT INTO messages VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?
+        .execute(params![
+            place(row.id, row.top),
+            draft.id.as_str(),
+            draft.from.as_str(),
+            draft.key.as_str(),
+            draft.payload.json(),
+            join_attachments(draft.payload.attachments()),
+            priority_number(draft.priority),
+            draft.timestamp.cast_signed(),
+            draft
+                .expires_at_ms
+                .map(|at| i64::try_from(at).unwrap_or(i64::MAX)),
+        ])
+        .map(|_| ())
+}
+
+/// Lets go of what is no longer kept, now and then and a piece at a time: the limits are exact for readers, who
+/// judge by the numbers, and the disk follows.
+fn trim(transaction: &Connection, row: &mut Row, retention: Retention, now_ms: u64) -> rusqlite::Result<()> {
+    let by_size = retention.oldest_by_size(row.top).max(row.oldest);
+    let surplus = by_size - row.oldest;
+    let slack = retention.messages.map_or(0, |size| (size / 8).min(TRIMMED_AT_ONCE / 2));
+    let mut oldest = row.oldest;
+    if surplus > slack {
+        oldest += surplus.min(TRIMMED_AT_ONCE);
+    }
+    if retention.ttl_ms > 0 && row.aged_at_ms + AGING_MS <= now_ms {
+        row.aged_at_ms = now_ms;
+        oldest = oldest.max(first_young(transaction, row, retention.expired_until_ms(now_ms))?);
+    }
+    if oldest > row.oldest {
+        let (from, below) = row.places(row.oldest, oldest);
+        transaction
+            .prepare_cached("DELETE FROM messages WHERE place >= ?1 AND place < ?2")?
+            .execute([from, below])?;
+        row.oldest = oldest;
+    }
+    Ok(())
+}
+
+/// The first of the oldest messages that was taken after `too_old`; where all that are looked at are too old, the
+/// one behind them.
+fn first_young(transaction: &Connection, row: &Row, too_old: u64) -> rusqlite::Result<Seq> {
+    let through = row.top.min(row.oldest + AGED_AT_ONCE - 1);
+    let (from, to) = row.places(row.oldest, through);
+    let young: Option<i64> = transaction
+        .prepare_cached(
+            "SELECT place FROM messages WHERE place BETWEEN ?1 AND ?2 AND timestamp > ?3 ORDER BY place LIMIT 1",
+        )?
+        .query_row([from, to, too_old.cast_signed()], |row| row.get(0))
+        .optional()?;
+    Ok(young.map_or(through + 1, super::place::seq_of))
+}
+
+fn priority_number(priority: Priority) -> i64 {
+    match priority {
+        Priority::Low => -1,
+        Priority::Normal => 0,
+        Priority::High => 1,
+    }
+}
+
+pub(super) fn priority_of(number: i64) -> Priority {
+    match number {
+        ..0 => Priority::Low,
+        0 => Priority::Normal,
+        1.. => Priority::High,
+    }
+}
+
+/// Binary parts one behind the other, each with its length in front (4 bytes, little-endian); nothing for none.
+fn join_attachments(attachments: &[Bytes]) -> Option<Vec<u8>> {
+    if attachments.is_empty() {
+        return None;
+    }
+    let mut joined = Vec::with_capacity(attachments.iter().map(|part| part.len() + 4).sum());
+    for part in attachments {
+        let length = u32::try_from(part.len()).expect("a payload is far below 4 GiB");
+        joined.extend_from_slice(&length.to_le_bytes());
+        joined.extend_from_slice(part);
+    }
+    Some(joined)
+}
+
+/// Takes apart what [`join_attachments`] joined; `None` where it is something else.
+pub(super) fn split_attachments(mut joined: &[u8]) -> Option<Vec<Bytes>> {
+    let mut parts = Vec::new();
+    while !joined.is_empty() {
+        let (length, rest) = joined.split_first_chunk()?;
+        let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+        let (part, rest) = rest.split_at_checked(length)?;
+        parts.push(Bytes::copy_from_slice(part));
+        joined = rest;
+    }
+    Some(parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attachments_come_apart_as_they_were_joined() {
+        let parts = [&b"abc"[..], b"", b"\0\xff"].map(Bytes::copy_from_slice);
+        let joined = join_attachments(&parts).unwrap();
+        assert_eq!(split_attachments(&joined).unwrap(), parts);
+        assert_eq!(join_attachments(&[]), None);
+        assert_eq!(split_attachments(&joined[..joined.len() - 1]), None);
+    }
+}
