@@ -1,0 +1,8 @@
+//! The server's HTTP side as its users meet it: a real server on a free port, in a data folder of its own.
+
+mod accept;
+mod command;
+mod headers;
+mod login;
+mod server;
+mod tokens;
