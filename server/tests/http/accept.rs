@@ -84,3 +84,31 @@ async fn an_idle_connection_does_not_hold_up_the_end() {
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     assert!(TcpStream::connect(address).await.is_err());
 }
+
+/// `limits.connections` and 1,000 places beside them for pages and logins.
+#[tokio::test]
+async fn beyond_its_places_a_server_says_that_it_is_full_and_recovers() {
+    let server = TestServer::start_with(|config| config.limits.connections = 1).await;
+    let mut held = Vec::new();
+    for _ in 0..1_001 {
+        held.push(TcpStream::connect(server.address()).await.unwrap());
+    }
+    let mut answer = String::new();
+    let mut late = TcpStream::connect(server.address()).await.unwrap();
+    timeout(Duration::from_secs(5), late.read_to_string(&mut answer))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 503 ") && answer.contains("connect_error"),
+        "{answer}"
+    );
+    drop(held);
+    let mut alive = server.get("/healthz").send().await;
+    while alive.is_err() || alive.as_ref().is_ok_and(|response| response.status() == 503) {
+        sleep(Duration::from_millis(10)).await;
+        alive = server.get("/healthz").send().await;
+    }
+    assert_eq!(alive.unwrap().status(), 200);
+    server.stop().await;
+}

@@ -1,6 +1,7 @@
 //! The command as an operator runs it.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -97,6 +98,39 @@ fn sigterm_ends_it_cleanly_and_soon() {
     process.signal("TERM");
     assert!(process.0.wait().unwrap().success());
     assert!(began.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once_whatever_is_under_way() {
+    let dir = TempDir::new().unwrap();
+    let (mut process, lines) = Process::start(dir.path());
+    let address = lines
+        .last()
+        .unwrap()
+        .strip_prefix("listening on http://")
+        .unwrap();
+    let mut unfinished = TcpStream::connect(address).unwrap();
+    let head = "POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\
+                Content-Type: application/json\r\nContent-Length: 50\r\n\r\n";
+    unfinished.write_all(head.as_bytes()).unwrap();
+    // The server asks for the body, so the request is under way.
+    let mut asked = [0; 12];
+    unfinished.read_exact(&mut asked).unwrap();
+    assert_eq!(&asked, b"HTTP/1.1 100");
+    process.signal("TERM");
+    // Nothing new is taken in: the first signal has been heard.
+    let began = Instant::now();
+    while TcpStream::connect(address).is_ok() {
+        assert!(began.elapsed() < Duration::from_secs(5), "still listening");
+        std::thread::yield_now();
+    }
+    assert!(
+        process.0.try_wait().unwrap().is_none(),
+        "the request under way holds it up"
+    );
+    process.signal("TERM");
+    assert!(!process.0.wait().unwrap().success());
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
 }
 
 /// FAULTS 71.

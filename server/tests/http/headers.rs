@@ -89,6 +89,23 @@ async fn data_runs_nothing_and_is_framed_by_nobody() {
     server.stop().await;
 }
 
+#[tokio::test]
+async fn where_every_origin_is_allowed_no_cookie_travels_along() {
+    let server = TestServer::start_with(|config| config.http.allowed_origins = vec!["*".to_owned()]).await;
+    let request = server.get("/healthz").header("origin", "https://anybody.example");
+    let response = request.send().await.unwrap();
+    assert_eq!(
+        response.headers()["access-control-allow-origin"],
+        "https://anybody.example"
+    );
+    assert!(
+        !response
+            .headers()
+            .contains_key("access-control-allow-credentials")
+    );
+    server.stop().await;
+}
+
 /// FAULTS 66. Sent as they are: a client library would tidy them up.
 #[tokio::test]
 async fn no_address_leads_out_of_the_app() {
