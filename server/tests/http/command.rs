@@ -41,12 +41,17 @@ impl Drop for Process {
 }
 
 impl Process {
-    /// Starts `serve --dev` and answers with what it wrote up to the line that says it is ready.
     fn start(data_dir: &Path) -> (Self, Vec<String>) {
+        Self::start_with(data_dir, &[], Stdio::null())
+    }
+
+    /// Starts `serve --dev` and answers with what it wrote up to the line that says it is ready.
+    fn start_with(data_dir: &Path, env: &[(&str, &str)], stderr: Stdio) -> (Self, Vec<String>) {
         let data_dir = data_dir.to_str().unwrap();
         let mut child = command(&["serve", "--dev", "--port", "0", "--data-dir", data_dir])
+            .envs(env.iter().copied())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(stderr)
             .spawn()
             .unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
@@ -224,4 +229,69 @@ fn the_configuration_is_printed_without_its_secrets_and_checked_by_name() {
     let missing = output(&["check-config", "--config", "/no/such/bmt.toml"], &env);
     assert!(!missing.status.success());
     assert!(text(&missing.stderr).contains("/no/such/bmt.toml"));
+}
+
+/// FAULTS, "bystanders hold": no token, session id or password is in a log, however much is logged.
+#[test]
+fn no_secret_of_anybody_is_in_the_log() {
+    let dir = TempDir::new().unwrap();
+    let log = dir.path().join("log");
+    let password = "swordfish-of-these-tests";
+    let env = [
+        ("BMT_DEV_PASSWORD", password),
+        ("BMT_AUTH__JWT_SECRET", SECRET),
+        ("BMT_LOG__FILTER", "trace"),
+    ];
+    let stderr = std::fs::File::create(&log).unwrap();
+    let (mut process, lines) = Process::start_with(&dir.path().join("data"), &env, stderr.into());
+    assert!(lines.iter().all(|line| !line.contains(password)), "{lines:?}");
+    let address = lines
+        .last()
+        .unwrap()
+        .strip_prefix("listening on http://")
+        .unwrap()
+        .to_owned();
+    let ask = |request: String| {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let end = "Host: x\r\nConnection: close\r\n";
+    let body = format!(r#"{{"username":"alice","password":"{password}"}}"#);
+    let login = ask(format!(
+        "POST /api/v1/auth/login HTTP/1.1\r\n{end}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    ));
+    let after = |text: &str, mark: &str| {
+        text.split(mark)
+            .nth(1)
+            .unwrap()
+            .split(['"', ';'])
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    let (token, cookie) = (after(&login, "\"accessToken\":\""), after(&login, "bmt_refresh="));
+    let refreshed = ask(format!(
+        "POST /api/v1/auth/refresh HTTP/1.1\r\n{end}Cookie: bmt_refresh={cookie}\r\nContent-Length: 0\r\n\r\n"
+    ));
+    assert!(refreshed.starts_with("HTTP/1.1 200"), "{refreshed}");
+    let me = ask(format!(
+        "GET /api/v1/auth/me HTTP/1.1\r\n{end}Authorization: Bearer {token}\r\n\r\n"
+    ));
+    assert!(me.starts_with("HTTP/1.1 200"), "{me}");
+    ask(format!("GET /api/v1/ws?token={token} HTTP/1.1\r\n{end}\r\n"));
+    ask(format!("GET /nothing?token={token} HTTP/1.1\r\n{end}\r\n"));
+    process.signal("TERM");
+    assert!(process.0.wait().unwrap().success());
+
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.contains("/api/v1/auth/login"), "requests are logged: {log}");
+    let session = cookie.split('.').next().unwrap();
+    let claims = token.split('.').nth(1).unwrap();
+    for secret in [password, SECRET, claims, &cookie, session] {
+        assert!(!log.contains(secret), "{secret} is in the log");
+    }
 }
