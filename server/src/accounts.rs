@@ -1,7 +1,7 @@
 //! The built-in accounts and their logins, in a database of their own (SPEC §2).
 //!
 //! [`Accounts`] is a handle: cheap to clone, every method may be called from any task. SQL runs on one thread of
-//! its own, password hashes on a few others; what every request needs ([`Standings`](crate::auth::Standings)) is
+//! its own, password hashes on a few others; what every request needs ([`Standings`]) is
 //! answered from memory.
 
 mod account;
