@@ -43,6 +43,8 @@ pub mod data_dir;
 pub mod assets;
 pub mod http;
 
+pub mod connection;
+pub mod history;
 pub mod outbox;
 pub mod shards;
 

@@ -18,12 +18,17 @@ use tracing::{info, warn};
 use crate::accounts::{Accounts, OpenError, StoreError};
 use crate::clock;
 use crate::config::{Config, Mode, Secret};
+use crate::connection::{Live, Realtime};
 use crate::data_dir::{DataDir, DataDirError};
+use crate::history::Histories;
 use crate::http;
 use crate::node::Node;
 use crate::random;
+use crate::shards::{self, Shards};
 use crate::shutdown::{SHUTDOWN_LIMIT, Shutdown};
 
+/// Of the time to the exit, what connections have to hear of it and to close.
+const CONNECTIONS_LIMIT: Duration = Duration::from_secs(3);
 const ACCOUNTS_FILE: &str = "accounts.db";
 /// Of the time to the exit, what is kept for the stores after the last connection is gone.
 const STORES_LIMIT: Duration = Duration::from_secs(2);
@@ -67,6 +72,7 @@ impl std::error::Error for StartError {}
 pub struct Running {
     address: SocketAddr,
     node: Arc<Node>,
+    live: Live,
     dev_password: Option<Secret>,
     done: JoinHandle<()>,
 }
@@ -82,6 +88,12 @@ impl Running {
     #[must_use]
     pub fn node(&self) -> &Arc<Node> {
         &self.node
+    }
+
+    /// The realtime connections that live now.
+    #[must_use]
+    pub fn live(&self) -> &Live {
+        &self.live
     }
 
     /// The password that was made for the accounts of dev mode, where none was given.
@@ -124,26 +136,44 @@ pub async fn start(mut config: Config, dev_password: Option<Secret>) -> Result<R
     let (listener, address) = listen::listen(&config.http)?;
     warn_if_public(&config, address);
     let node = Arc::new(Node::new(config, accounts, Shutdown::default()));
-    let router = http::router(&node, connections(&node));
-    let done = tokio::spawn(run(listener, router, node.clone(), data_dir));
+    let realtime = Realtime::new(node.clone(), shards(&node.config));
+    let router = http::router(&node, realtime.router());
+    let live = realtime.live().clone();
+    let done = tokio::spawn(run(listener, router, node.clone(), realtime, data_dir));
     Ok(Running {
         address,
         node,
+        live,
         dev_password: made_password,
         done,
     })
 }
 
-/// The one place where the realtime bindings are merged in: their routes, without a fallback of their own. Tasks of
-/// theirs that must drain before the exit are spawned through `node.shutdown`.
-fn connections(_node: &Arc<Node>) -> Router {
-    Router::new()
+/// The channels of this node and where their messages are kept.
+fn shards(config: &Config) -> Shards {
+    let histories = Histories::in_memory(config.limits.idempotency_window_ms);
+    let settings = shards::Settings {
+        empty_channel_ms: config.limits.empty_channel_ms,
+    };
+    Shards::start(
+        histories,
+        config.namespaces.clone(),
+        settings,
+        Arc::new(clock::unix_ms),
+    )
 }
 
-async fn run(listener: tokio::net::TcpListener, router: Router, node: Arc<Node>, data_dir: DataDir) {
+async fn run(
+    listener: tokio::net::TcpListener,
+    router: Router,
+    node: Arc<Node>,
+    realtime: Realtime,
+    data_dir: DataDir,
+) {
     let places = accept::accept(listener, router, &node).await;
     let deadline = Instant::now() + SHUTDOWN_LIMIT;
     info!("stopping: connections drain");
+    realtime.shutdown(CONNECTIONS_LIMIT).await;
     if !places.all_free(deadline - STORES_LIMIT).await {
         warn!("some connections did not end in time and are cut");
     }

@@ -4,14 +4,63 @@
 //! tail, subscribers and presence change there, in one order, without a lock that connections share. Requests
 //! are handed over by the methods of [`Shards`], which never wait; each is answered through its [`Answer`].
 
+mod command;
+mod random;
+mod room;
+mod task;
+mod timetable;
+
+#[cfg(test)]
+mod tests;
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::num::NonZero;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
-use bmt_shared::id::ConnectionId;
+use bmt_shared::channel::ChannelName;
+use bmt_shared::error::{ErrorCode, Failure};
+use bmt_shared::id::{ConnectionId, MessageId};
 use bmt_shared::identity::User;
+use bmt_shared::namespace::Namespaces;
+use bmt_shared::payload::Payload;
 use bmt_shared::reply::Reply;
-use tokio::sync::oneshot;
+use bmt_shared::request::{HistoryQuery, Publish, Subscribe};
+use tokio::sync::{mpsc, oneshot};
 
+use crate::history::Histories;
 use crate::outbox::{Outbox, Outgoing, ReplyTo, Slot};
+use command::{Command, Pending, Request};
+use room::Rooms;
+use task::{Parts, Shard};
+
+pub use room::{SHARD_BYTES, SHARD_REQUESTS};
+
+/// Most shards of a node: beyond this the store is what limits, not the fan-out.
+const MOST_SHARDS: usize = 16;
+/// When a client that met a full shard should come again, ms.
+const FULL_RETRY_MS: u64 = 500;
+/// When a client that met a stopping server should come again, ms.
+const STOPPING_RETRY_MS: u64 = 1_000;
+
+/// The server's clock: ms since the Unix epoch.
+pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// What the operator can set about channels.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// A channel without subscribers leaves the memory after this, ms (SPEC §10).
+    pub empty_channel_ms: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            empty_channel_ms: 5 * 60 * 1_000,
+        }
+    }
+}
 
 /// One connection as channels see it.
 #[derive(Clone)]
@@ -22,6 +71,15 @@ pub struct Subscriber {
     pub user: Arc<User>,
     /// Its way out.
     pub outbox: Outbox,
+}
+
+/// Who publishes or signals: a connection, or the server's own API.
+#[derive(Clone)]
+pub struct Publisher {
+    /// Who the message is from.
+    pub user: Arc<User>,
+    /// The connection, which does not get its own signals back.
+    pub connection: Option<ConnectionId>,
 }
 
 /// Where the reply to a request goes. It is used up by [`Answer::give`].
@@ -51,4 +109,212 @@ impl Answer {
             Self::Waiter(waiter) => drop(waiter.send(reply)),
         }
     }
+
+    /// Takes a place in the connection's order now, for a reply that will be known later.
+    fn hold_place(self) -> Self {
+        match self {
+            Self::Outbox(outbox, to) => Self::Slot(outbox.reserve(), to),
+            other => other,
+        }
+    }
+}
+
+/// A handle to all shards; a clone is the same shards. None of its methods wait: what cannot be taken now is
+/// answered with a failure that says when to come again. When the last handle is dropped the shards end.
+#[derive(Clone)]
+pub struct Shards(Arc<Inner>);
+
+struct Inner {
+    shards: Vec<Door>,
+    histories: Histories,
+    /// Set by [`Shards::drain`]; from then on requests are refused.
+    is_stopping: AtomicBool,
+}
+
+struct Door {
+    // Unbounded by itself: `rooms` bounds the requests, and a closed connection must always be let out.
+    commands: mpsc::UnboundedSender<Command>,
+    rooms: Rooms,
+}
+
+impl Shards {
+    /// Starts about as many shards as there are cores. Needs a running runtime.
+    #[must_use]
+    pub fn start(histories: Histories, namespaces: Namespaces, settings: Settings, clock: Clock) -> Self {
+        let count = thread::available_parallelism()
+            .map_or(1, NonZero::get)
+            .min(MOST_SHARDS);
+        let namespaces = Arc::new(namespaces);
+        let start = |_| {
+            let (commands, inbox) = mpsc::unbounded_channel();
+            let shard = Shard::new(Parts {
+                inbox,
+                door: commands.clone(),
+                histories: histories.clone(),
+                namespaces: namespaces.clone(),
+                settings,
+                clock: clock.clone(),
+            });
+            tokio::spawn(shard.run());
+            Door {
+                commands,
+                rooms: Rooms::default(),
+            }
+        };
+        Self(Arc::new(Inner {
+            shards: (0..count).map(start).collect(),
+            histories: histories.clone(),
+            is_stopping: AtomicBool::new(false),
+        }))
+    }
+
+    /// Subscribes a connection, or changes the options of its subscription. The reply stands before all live
+    /// messages of the channel.
+    pub fn subscribe(&self, who: &Subscriber, request: Subscribe, answer: Answer) {
+        let topic = request.topic.clone();
+        self.request(topic, 0, answer, |pending| {
+            Request::Subscribe(who.clone(), request, pending)
+        });
+    }
+
+    /// Ends a subscription; an unknown one is a success. Answered through [`Answer::Outbox`], no message of the
+    /// channel stands behind the reply.
+    pub fn unsubscribe(&self, connection: &ConnectionId, topic: ChannelName, answer: Answer) {
+        let connection = connection.clone();
+        // Never refused: a subscription that its connection believes gone would cost every publish.
+        let door = self.door(&topic);
+        let pending = Pending {
+            answer,
+            _room: door.rooms.take_always(),
+        };
+        door.tell(topic, Request::Unsubscribe(connection, pending));
+    }
+
+    /// Publishes a message. `id` is the publisher's key: the same one publishes once.
+    pub fn publish(&self, from: &Publisher, id: MessageId, publish: Publish, answer: Answer) {
+        let topic = publish.topic.clone();
+        let bytes = publish.payload.size_bytes();
+        self.request(topic, bytes, answer, |pending| {
+            Request::Publish(from.clone(), id, Box::new(publish), pending)
+        });
+    }
+
+    /// Hands a signal to the channel's subscribers but the sending connection. Success has nothing to tell.
+    pub fn signal(&self, from: &Publisher, topic: ChannelName, payload: Payload, answer: Answer) {
+        let bytes = payload.size_bytes();
+        self.request(topic, bytes, answer, |pending| {
+            Request::Signal(from.clone(), payload, pending)
+        });
+    }
+
+    /// Answers a page of a channel's history.
+    pub fn history(&self, query: HistoryQuery, answer: Answer) {
+        let topic = query.topic.clone();
+        self.request(topic, 0, answer, |pending| Request::History(query, pending));
+    }
+
+    /// Answers who is present on a channel.
+    pub fn presence(&self, topic: ChannelName, answer: Answer) {
+        self.request(topic, 0, answer, Request::Presence);
+    }
+
+    /// A connection is gone: it leaves these channels.
+    pub fn closed(&self, connection: &ConnectionId, topics: impl IntoIterator<Item = ChannelName>) {
+        for topic in topics {
+            let door = self.door(&topic);
+            door.tell(topic, Request::Closed(connection.clone()));
+        }
+    }
+
+    /// Whether a publish in a stored namespace could succeed now (`/readyz`).
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        self.0.histories.is_writable()
+    }
+
+    /// Requests that are not answered yet, for gauges.
+    #[must_use]
+    pub fn unanswered(&self) -> usize {
+        self.0.shards.iter().map(|door| door.rooms.taken()).sum()
+    }
+
+    /// Stops in good order: refuses new requests, answers those in flight, ends the shards, closes the stores.
+    pub async fn drain(&self) {
+        self.0.is_stopping.store(true, Ordering::Release);
+        let stopping: Vec<_> = self.0.shards.iter().map(Door::stop).collect();
+        for stopped in stopping {
+            // An error is a shard that ended before: nothing is left to wait for.
+            let _ = stopped.await;
+        }
+        let histories = self.0.histories.clone();
+        tokio::task::spawn_blocking(move || histories.close())
+            .await
+            .expect("closing a store does not panic");
+    }
+
+    fn request(
+        &self,
+        topic: ChannelName,
+        bytes: usize,
+        answer: Answer,
+        request: impl FnOnce(Pending) -> Request,
+    ) {
+        let door = self.door(&topic);
+        if self.0.is_stopping.load(Ordering::Acquire) {
+            return answer.give(Reply::Failed(stopping()));
+        }
+        match door.rooms.take(bytes) {
+            Some(room) => door.tell(topic, request(Pending { answer, _room: room })),
+            None => answer.give(Reply::Failed(full())),
+        }
+    }
+
+    fn door(&self, topic: &ChannelName) -> &Door {
+        let mut hasher = DefaultHasher::new();
+        topic.hash(&mut hasher);
+        let shards = &self.0.shards;
+        let at = hasher.finish() % shards.len() as u64;
+        &shards[usize::try_from(at).expect("below the number of shards")]
+    }
+}
+
+impl Door {
+    fn tell(&self, topic: ChannelName, request: Request) {
+        if let Err(mpsc::error::SendError(Command::Request(_, request))) =
+            self.commands.send(Command::Request(topic, request))
+        {
+            request.refuse(&stopping());
+        }
+    }
+
+    fn stop(&self) -> oneshot::Receiver<()> {
+        let (done, stopped) = oneshot::channel();
+        // A shard that is gone drops `done`, which ends the wait.
+        let _ = self.commands.send(Command::Drain(done));
+        stopped
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        for door in &self.shards {
+            drop(door.stop());
+        }
+    }
+}
+
+fn full() -> Failure {
+    Failure::new(
+        ErrorCode::RateLimited,
+        "the server has more requests in hand than it may hold; try again in a moment",
+    )
+    .retry_after(FULL_RETRY_MS)
+}
+
+fn stopping() -> Failure {
+    Failure::new(
+        ErrorCode::ServerError,
+        "the server is stopping; connect again and repeat the request",
+    )
+    .retry_after(STOPPING_RETRY_MS)
 }

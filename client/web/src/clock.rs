@@ -1,5 +1,23 @@
 //! Time and randomness of the host, which the core takes as arguments.
 
+use bmt_client_core::Now;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+#[wasm_bindgen]
+extern "C" {
+    // The clock that never jumps: in pages, in workers and in Node.
+    #[wasm_bindgen(js_namespace = performance, js_name = now)]
+    fn monotonic() -> f64;
+}
+
+/// Both clocks.
+pub(crate) fn now() -> Now {
+    Now {
+        monotonic_ms: number(monotonic()),
+        unix_ms: unix_ms(),
+    }
+}
+
 /// Ms since the Unix epoch.
 pub(crate) fn unix_ms() -> u64 {
     number(js_sys::Date::now())

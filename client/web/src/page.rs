@@ -23,12 +23,12 @@ pub(crate) enum PageEvent {
 
 /// Listeners to the page's events; they go when this goes.
 pub(crate) struct Page {
-    listeners: Vec<PageListener>,
+    _listeners: Vec<PageListener>,
 }
 
 impl Page {
     /// Listens to everything this host has to tell.
-    pub(crate) fn watch(on_event: Rc<dyn Fn(PageEvent)>) -> Self {
+    pub(crate) fn watch(on_event: &Rc<dyn Fn(PageEvent)>) -> Self {
         let mut listeners = Vec::new();
         let mut listen = |target: &EventTarget, name: &'static str, event: PageEvent| {
             let on_event = on_event.clone();
@@ -52,12 +52,9 @@ impl Page {
                 }
             }));
         }
-        Self { listeners }
-    }
-
-    /// How many listeners the host holds for this page.
-    pub(crate) fn listeners(&self) -> usize {
-        self.listeners.len()
+        Self {
+            _listeners: listeners,
+        }
     }
 }
 

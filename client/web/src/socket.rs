@@ -87,6 +87,13 @@ impl Socket {
         }
     }
 
+    /// Closes with a code and a word for the peer. A host lets programs say 1000 and 3000 to 4999 only.
+    pub(crate) fn close(self, code: u16, reason: &str) {
+        if code == 1000 || (3000..=4999).contains(&code) {
+            let _ = self.socket.close_with_code_and_reason(code, reason);
+        }
+    }
+
     fn is_open(&self) -> bool {
         self.socket.ready_state() == WebSocket::OPEN
     }

@@ -3,6 +3,8 @@
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::{Closure, wasm_bindgen};
 
+use crate::clock::now;
+
 /// The longest delay a host takes: above it, browsers and Node fire at once.
 const LONGEST_MS: u64 = i32::MAX as u64;
 
@@ -18,6 +20,7 @@ extern "C" {
 /// A timeout that is running, or has run.
 pub(crate) struct Timer {
     handle: JsValue,
+    due_ms: u64,
     _callback: Closure<dyn Fn()>,
 }
 
@@ -29,8 +32,19 @@ impl Timer {
         let ms = i32::try_from(ms.min(LONGEST_MS)).expect("bounded above");
         Self {
             handle: set_timeout(&callback, ms),
+            due_ms: now().monotonic_ms + u64::from(ms.unsigned_abs()),
             _callback: callback,
         }
+    }
+
+    /// The same for a time on the monotonic clock.
+    pub(crate) fn at(at_ms: u64, callback: impl Fn() + 'static) -> Self {
+        Self::after(at_ms.saturating_sub(now().monotonic_ms), callback)
+    }
+
+    /// When it calls back, on the monotonic clock.
+    pub(crate) fn due_ms(&self) -> u64 {
+        self.due_ms
     }
 }
 

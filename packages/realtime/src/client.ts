@@ -18,7 +18,6 @@ import type {
   Published,
   QueueLoss,
   RealtimeOptions,
-  StateChange,
   Stats,
   Status,
   SubscribeOptions,
@@ -44,6 +43,21 @@ interface Waiting {
 }
 
 const OFFLINE: ConnectionState = { status: "disconnected", reconnectAttempts: 0 };
+const NOTHING_YET: Stats = {
+  status: "disconnected",
+  subscriptions: 0,
+  queueSize: 0,
+  reconnectCount: 0,
+  messagesReceived: 0,
+  messagesPublished: 0,
+  duplicatesDropped: 0,
+  recoveries: 0,
+  gaps: 0,
+  framesReceived: 0,
+  framesSent: 0,
+  bytesReceived: 0,
+  bytesSent: 0,
+};
 
 /**
  * A client of one server. Making one does nothing yet; `connect()` does.
@@ -67,7 +81,6 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
   #engine: Engine | undefined;
   #starting: Promise<Engine> | undefined;
   #connection: Connected | undefined;
-  #wasConnected = false;
 
   /**
    * @param serverUrl - the server's address, such as `https://realtime.example.com`
@@ -191,11 +204,11 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
     return this.#wait(settled, signal, topic);
   }
 
-  /** Says something to the present subscribers only: not stored, not numbered, lost while offline. */
+  /** Says something to the present subscribers only: not stored, not numbered; rejects while offline. */
   async signal<Topic extends string>(topic: Topic, payload: PayloadOf<Channels, Topic>): Promise<void> {
     const engine = await this.#start();
     this.#announce("signal", { topic, payload });
-    guard(() => engine.signal(topic, payload));
+    await this.#wait(guard(() => engine.signal(topic, payload)), undefined, topic);
   }
 
   /** A page of a channel's history, ascending: the newest, or below `before`, or above `after`. */
@@ -269,16 +282,7 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
 
   /** Counts since the client was made. */
   getStats(): Stats {
-    return this.#engine
-      ? (this.#engine.stats() as Stats)
-      : {
-          status: "disconnected",
-          subscriptions: 0,
-          queueSize: 0,
-          reconnectCount: 0,
-          messagesReceived: 0,
-          messagesSent: 0,
-        };
+    return this.#engine ? (this.#engine.stats() as Stats) : { ...NOTHING_YET };
   }
 
   /** Whether a connection is up. */
@@ -307,9 +311,8 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
       case "message":
         return this.#deliver(body as Message);
       case "connected":
-        return this.#connected(body as Connected);
-      case "stateChange":
-        return this.#changed(body as StateChange);
+        this.#connection = body as Connected;
+        break;
       case "ack": {
         const ack = body as Ack;
         this.#settle(ack.clientMessageId)?.resolve(ack);
@@ -329,25 +332,6 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
     this.#events.emit("message", message);
     for (const handler of [...(this.#handlers.get(message.topic) ?? [])] as Handler<unknown>[]) {
       call(() => handler(message));
-    }
-  }
-
-  #connected(connected: Connected): void {
-    this.#connection = connected;
-    this.#events.emit("connected", connected);
-    if (this.#wasConnected) this.#events.emit("reconnected", connected);
-    this.#wasConnected = true;
-  }
-
-  #changed(change: StateChange): void {
-    const reason = change.reason ?? "";
-    this.#events.emit("stateChange", change);
-    if (change.from === "connected") this.#events.emit("disconnected", { reason });
-    if (change.to === "failed") this.#events.emit("reconnectFailed", { reason });
-    if (change.to === "reconnecting") {
-      const { reconnectAttempts, nextRetryAt } = this.getState();
-      const delayMs = Math.max(0, (nextRetryAt ?? change.at) - change.at);
-      this.#events.emit("reconnecting", { attempt: reconnectAttempts + 1, delayMs });
     }
   }
 

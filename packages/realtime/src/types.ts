@@ -126,11 +126,24 @@ export interface Stats {
   subscriptions: number;
   /** Messages waiting for their ack. */
   queueSize: number;
+  /** Connections after the first. */
   reconnectCount: number;
   messagesReceived: number;
-  messagesSent: number;
-  /** The last round trip of a heartbeat, ms. */
+  messagesPublished: number;
+  duplicatesDropped: number;
+  /** Gaps that a recovery was asked for. */
+  recoveries: number;
+  /** Gaps that stayed. */
+  gaps: number;
+  framesReceived: number;
+  framesSent: number;
+  bytesReceived: number;
+  bytesSent: number;
+  /** The last round trip of a heartbeat, ms; then percentiles of the last 128. */
   latencyMs?: number;
+  latencyP50Ms?: number;
+  latencyP95Ms?: number;
+  latencyP99Ms?: number;
 }
 
 /** A publish was stored. */
@@ -204,8 +217,8 @@ export interface QueueLoss {
 export interface Events {
   /** A connection is up, the first or a later one. */
   connected: Connected;
-  /** The link is down, with the reason. */
-  disconnected: { reason: string };
+  /** An open connection is over, and whether the client comes back by itself. */
+  disconnected: { code: number; reason: string; willReconnect: boolean };
   stateChange: StateChange;
   message: Message;
   signal: Signal;
@@ -215,15 +228,25 @@ export interface Events {
   ack: Ack;
   /** A refusal that answers no call. */
   error: RealtimeError;
-  /** An attempt is due. */
-  reconnecting: { attempt: number; delayMs: number };
-  /** The link is up again. */
-  reconnected: Connected;
-  /** No attempt will follow. */
-  reconnectFailed: { reason: string };
-  /** The token is over and the provider had no other: connect again with a new one. */
-  tokenExpired: { reason: string };
+  /** The next attempt is planned; `delayMs` is missing while the host is offline. */
+  reconnecting: { attempt: number; delayMs?: number };
+  /** The link is up again, after so many attempts. */
+  reconnected: { attempts: number };
+  /** The attempts that the policy allows are used up. */
+  reconnectFailed: { attempts: number };
+  /** A new token was refused too; nothing is tried until `connect()` is called. */
+  tokenExpired: object;
+  /** The server says when the token ends. */
+  tokenExpiring: { expiresAt: number };
   gap: Gap;
+  /** The server took a subscription away. */
+  unsubscribed: { topic: string; code: string; message: string };
+  /** The server closes the connection next. */
+  closing: { code: number; reason: string; retryAfterMs?: number };
+  /** How many subscribers confirmed a message published with `requireDelivery`. */
+  delivery: { messageId: string; confirmed: number; pending: number };
+  /** How many messages wait has changed. */
+  queueSize: { size: number };
   /** The queue was full; its oldest message was dropped. */
   queueOverflow: QueueLoss;
   /** A message waited longer than `queue.expiryMs`. */

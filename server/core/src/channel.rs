@@ -1,0 +1,558 @@
+//! One channel: its numbering, its newest messages, its subscribers and who is present.
+//!
+//! A [`Channel`] is made from what the history knows ([`Opened`]) and owned by one place, which calls it in one
+//! order. It does no I/O and reads no clock: times are ms since the Unix epoch, `S` stands for the way to a
+//! connection. Mutate, then drain [`Channel::poll_output`] until it is empty; [`Channel::poll_timeout`] says when
+//! [`Channel::handle_timeout`] is due.
+//!
+//! # The way of a publish
+//!
+//! [`Channel::begin_publish`] makes a [`Draft`]; the owner hands it to its history, which alone assigns the seq.
+//! What the history did with it comes back through [`Channel::finish_publish`], in the order of the seqs, once for
+//! each draft: a message that is kept is delivered by the outputs, and the publisher is answered. So nobody ever
+//! sees a message that a crash can take back.
+//!
+//! # What subscribers can rely on
+//!
+//! A subscription begins at the `seq` of its reply: everything up to there is in the reply or is told to be
+//! missing, everything after it is an output, ascending, each once. Where a subscription skips messages (`params`,
+//! a ttl) the next one carries `prev`, the last seq it was entitled to. Should the history ever number a message
+//! that does not follow the newest one, or with another epoch, all subscribers get a `gap` and recover.
+
+mod entry;
+mod filter;
+mod fingerprint;
+mod paging;
+mod presence;
+mod read;
+mod recovery;
+mod retention;
+mod stream;
+mod subscription;
+mod tail;
+
+#[cfg(test)]
+mod interleavings;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use bmt_shared::channel::ChannelName;
+use bmt_shared::error::{ErrorCode, Failure};
+use bmt_shared::event::{Gap, PresenceAction, PresenceChange};
+use bmt_shared::id::{ConnectionId, MessageId, UserId};
+use bmt_shared::limits::{FALLBACK_PAGE, HISTORY_PAGE_MAX};
+use bmt_shared::message::Signal;
+use bmt_shared::namespace::Namespace;
+use bmt_shared::payload::Payload;
+use bmt_shared::position::{Epoch, Position, Seq};
+use bmt_shared::reply::{NotRecovered, PresenceList, Present, Published, Subscribed};
+use bmt_shared::request::{HistoryQuery, Publish, Subscribe};
+
+use filter::{Fields, Filter};
+use presence::Presence;
+use recovery::Wanted;
+use subscription::Subscription;
+use tail::Tail;
+
+pub use entry::{Draft, ENVELOPE_BYTES, Entry};
+pub use fingerprint::Fingerprint;
+pub use paging::{ColdPage, PAGE_BYTES, Paging};
+pub use presence::{FLAP_MS, LISTED_USERS};
+pub use read::{Opened, Page, Range, Read};
+pub use recovery::{Cold, Subscribing};
+pub use retention::Retention;
+pub use stream::{Appended, STREAM_BYTES, STREAM_KEYS, Stream};
+pub use subscription::Subscriber;
+pub use tail::{TAIL_BYTES, TAIL_MESSAGES};
+
+/// What a channel has to say, and to whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output<S> {
+    /// A message for these subscribers, who share one encoding.
+    Message {
+        /// The message.
+        entry: Arc<Entry>,
+        /// Their `prev`, where it is not the seq before.
+        prev: Option<Seq>,
+        /// Who gets it.
+        to: Vec<S>,
+    },
+    /// A signal for all subscribers but its sender.
+    Signal {
+        /// The signal.
+        signal: Signal,
+        /// Who gets it.
+        to: Vec<S>,
+    },
+    /// A user came or went.
+    Presence {
+        /// Who and which.
+        change: PresenceChange,
+        /// Subscribers who asked for presence.
+        to: Vec<S>,
+    },
+    /// The stream broke: these subscribers must recover.
+    Gap {
+        /// Why, and where the stream goes on.
+        gap: Gap,
+        /// All subscribers.
+        to: Vec<S>,
+    },
+}
+
+/// The rules of its namespace that a channel keeps.
+#[derive(Clone, Copy, Debug)]
+struct Rules {
+    retention: Retention,
+    max_subscribers: u32,
+    presence: bool,
+    join_leave: bool,
+}
+
+/// See the [module](self).
+pub struct Channel<S> {
+    name: ChannelName,
+    rules: Rules,
+    epoch: Epoch,
+    top: Seq,
+    /// Oldest seq that is kept, as far as is known: by age it may be higher.
+    oldest: Seq,
+    tail: Tail,
+    // In order, so that the same calls have the same outputs.
+    subscriptions: BTreeMap<ConnectionId, Subscription<S>>,
+    presence: Presence,
+    /// Drafts whose fate is not known.
+    in_flight: usize,
+    /// Since when nobody needs this channel in memory.
+    idle_since_ms: u64,
+    outputs: VecDeque<Output<S>>,
+}
+
+impl<S: Clone> Channel<S> {
+    /// A channel as its history knows it, without subscribers.
+    #[must_use]
+    pub fn new(name: ChannelName, namespace: &Namespace, opened: Opened, now_ms: u64) -> Self {
+        Self {
+            name,
+            rules: Rules {
+                retention: Retention::of(namespace),
+                max_subscribers: namespace.max_subscribers,
+                presence: namespace.presence,
+                join_leave: namespace.presence && namespace.join_leave,
+            },
+            epoch: opened.epoch,
+            top: opened.top,
+            oldest: opened.oldest,
+            tail: Tail::new(opened.newest),
+            subscriptions: BTreeMap::new(),
+            presence: Presence::default(),
+            in_flight: 0,
+            idle_since_ms: now_ms,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Puts a subscription in place and answers its past. For a connection that is subscribed already only the
+    /// options change.
+    ///
+    /// # Errors
+    /// `subscribe_failed` where the channel is full.
+    pub fn subscribe(
+        &mut self,
+        connection: ConnectionId,
+        who: Subscriber<S>,
+        request: &Subscribe,
+        now_ms: u64,
+    ) -> Result<Subscribing, Failure> {
+        let filter = Filter::new(&request.params);
+        if let Some(known) = self.subscriptions.get_mut(&connection) {
+            known.filter = filter.clone();
+            known.presence = request.presence;
+            if request.since.is_some() {
+                known.cover(self.top);
+            }
+        } else {
+            self.admit()?;
+            self.join(&who, now_ms);
+            let subscription = Subscription::new(who, filter.clone(), request.presence, self.top);
+            self.subscriptions.insert(connection, subscription);
+        }
+        let reply = Subscribed {
+            topic: self.name.clone(),
+            subscriber_count: self.subscriber_count(),
+            seq: self.top,
+            epoch: self.epoch.clone(),
+            recovered: None,
+            reason: None,
+            oldest_seq: None,
+            messages: Vec::new(),
+            presence: request.presence.then(|| self.presence.list()),
+        };
+        Ok(self.past(request, filter, reply, now_ms))
+    }
+
+    /// Ends a subscription; answers whether there was one.
+    pub fn unsubscribe(&mut self, connection: &ConnectionId, now_ms: u64) -> bool {
+        let Some(subscription) = self.subscriptions.remove(connection) else {
+            return false;
+        };
+        if self.rules.presence {
+            self.presence.leave(&subscription.who.user.user_id, now_ms);
+        }
+        self.idle_since_ms = now_ms;
+        true
+    }
+
+    /// Takes a publish; see [the way of a publish](self#the-way-of-a-publish).
+    #[must_use]
+    pub fn begin_publish(
+        &mut self,
+        publish: Publish,
+        from: UserId,
+        key: MessageId,
+        now_ms: u64,
+        random: u128,
+    ) -> Draft {
+        self.in_flight += 1;
+        Draft::new(publish, from, key, now_ms, random)
+    }
+
+    /// Ends a publish by what its history did with the draft, and answers the publisher.
+    ///
+    /// # Errors
+    /// The history's own refusal, or `idempotency_conflict`.
+    pub fn finish_publish(
+        &mut self,
+        outcome: Result<Appended, Failure>,
+        now_ms: u64,
+    ) -> Result<Published, Failure> {
+        assert!(self.in_flight > 0, "every draft ends once");
+        self.in_flight -= 1;
+        self.idle_since_ms = now_ms;
+        let (message_id, seq, delivered_to, duplicate) = match outcome? {
+            Appended::Stored { entry, epoch } => {
+                let (id, seq) = (entry.message.id.clone(), entry.seq());
+                (id, seq, self.take_message(entry, &epoch, now_ms), false)
+            }
+            Appended::Duplicate { id, seq } => (id, seq, 0, true),
+            Appended::Conflict => return Err(conflict()),
+        };
+        Ok(Published {
+            message_id,
+            topic: self.name.clone(),
+            seq,
+            delivered_to,
+            duplicate,
+        })
+    }
+
+    /// Hands something to all subscribers but the connection `except`, without a seq and without a trace.
+    pub fn signal(&mut self, from: UserId, payload: Payload, except: Option<&ConnectionId>, now_ms: u64) {
+        let to = self.receivers(|connection, _| Some(connection) != except);
+        if to.is_empty() {
+            return;
+        }
+        let signal = Signal {
+            topic: self.name.clone(),
+            from,
+            payload,
+            timestamp: now_ms,
+        };
+        self.outputs.push_back(Output::Signal { signal, to });
+    }
+
+    /// A page of what is kept.
+    pub fn history(&mut self, query: &HistoryQuery, now_ms: u64) -> Paging {
+        self.trim(now_ms);
+        let read = Read {
+            range: paging::range(query.range, self.top),
+            messages: query.limit.clamp(1, HISTORY_PAGE_MAX),
+            bytes: PAGE_BYTES,
+            ..self.read(now_ms)
+        };
+        let position = (&self.epoch, self.top);
+        let ready = match read.range {
+            Range::Up { after, .. } if self.reaches(after) => {
+                paging::from_tail(&read, self.tail.after(after), true, position)
+            }
+            Range::Up { .. } => None,
+            Range::Down { below } => {
+                paging::from_tail(&read, self.tail.below(below), self.reaches_oldest(), position)
+            }
+        };
+        ready.map_or_else(|| Paging::Cold(ColdPage { read, top: self.top }), Paging::Ready)
+    }
+
+    /// Who is present.
+    #[must_use]
+    pub fn presence(&self) -> PresenceList {
+        PresenceList {
+            users: self.presence.list(),
+            count: self.presence.count(),
+        }
+    }
+
+    /// The next thing to send, in order.
+    pub fn poll_output(&mut self) -> Option<Output<S>> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Self::handle_timeout`] has something to do: a leave that is due to be told.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<u64> {
+        self.presence.next_leave_ms()
+    }
+
+    /// Tells the leaves that are due.
+    pub fn handle_timeout(&mut self, now_ms: u64) {
+        for user in self.presence.take_left(now_ms) {
+            self.tell_presence(PresenceAction::Leave, user);
+        }
+    }
+
+    /// Since when nobody is subscribed and nothing is in flight, ms since the Unix epoch; `None` while it is used.
+    #[must_use]
+    pub fn idle_since_ms(&self) -> Option<u64> {
+        let used = !self.subscriptions.is_empty() || self.in_flight > 0 || self.presence.count() > 0;
+        (!used).then_some(self.idle_since_ms)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &ChannelName {
+        &self.name
+    }
+
+    /// The numbering and the newest seq in it.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        Position {
+            seq: self.top,
+            epoch: self.epoch.clone(),
+        }
+    }
+
+    /// Connections subscribed.
+    #[must_use]
+    pub fn subscriber_count(&self) -> u64 {
+        self.subscriptions.len() as u64
+    }
+
+    /// Bytes of messages held in memory.
+    #[must_use]
+    pub fn tail_bytes(&self) -> usize {
+        self.tail.bytes()
+    }
+
+    /// Lets the oldest messages in memory go, down to so many bytes: its owner is short of memory.
+    pub fn shrink_tail(&mut self, bytes: usize) {
+        self.tail.shrink(TAIL_MESSAGES, bytes);
+    }
+}
+
+/// Inner workings.
+impl<S: Clone> Channel<S> {
+    fn admit(&self) -> Result<(), Failure> {
+        let limit = u64::from(self.rules.max_subscribers);
+        if limit == 0 || self.subscriber_count() < limit {
+            return Ok(());
+        }
+        Err(Failure::new(
+            ErrorCode::SubscribeFailed,
+            format!(
+                "{} has {limit} subscribers, which is as many as a channel may have; try later",
+                self.name
+            ),
+        ))
+    }
+
+    fn join(&mut self, who: &Subscriber<S>, now_ms: u64) {
+        if !self.rules.presence {
+            return;
+        }
+        if let Some(user) = self.presence.join(&who.user, now_ms) {
+            // Told before the subscription stands: the reply lists its own user already.
+            self.tell_presence(PresenceAction::Join, user);
+        }
+    }
+
+    fn tell_presence(&mut self, action: PresenceAction, user: Present) {
+        if !self.rules.join_leave {
+            return;
+        }
+        let to = self.receivers(|_, subscription| subscription.presence);
+        if !to.is_empty() {
+            let change = PresenceChange {
+                topic: self.name.clone(),
+                action,
+                user,
+            };
+            self.outputs.push_back(Output::Presence { change, to });
+        }
+    }
+
+    fn receivers(&self, wanted: impl Fn(&ConnectionId, &Subscription<S>) -> bool) -> Vec<S> {
+        let chosen = self.subscriptions.iter().filter(|(id, one)| wanted(id, one));
+        chosen.map(|(_, one)| one.who.to.clone()).collect()
+    }
+
+    fn past(&mut self, request: &Subscribe, filter: Filter, reply: Subscribed, now_ms: u64) -> Subscribing {
+        self.trim(now_ms);
+        let wanted = match (&request.since, request.history) {
+            (Some(since), _) => self.judge(since).map_or_else(Wanted::Oldest, Wanted::Since),
+            (None, Some(1..)) => Wanted::Newest,
+            (None, _) => return Subscribing::Ready(reply),
+        };
+        let count = match (wanted, request.history) {
+            (Wanted::Newest, Some(count)) => count.min(HISTORY_PAGE_MAX),
+            _ => FALLBACK_PAGE,
+        };
+        let newest = recovery::newest_page(self.tail.after(0).rev(), &filter, count, now_ms);
+        match wanted {
+            Wanted::Since(since) if self.reaches(since) => {
+                let missed = self.tail.after(since);
+                Subscribing::Ready(recovery::recovered(reply, since, missed, &filter, now_ms))
+            }
+            Wanted::Oldest(reason) if self.reaches_oldest() || self.rules.retention.ttl_ms == 0 => {
+                Subscribing::Ready(recovery::not_recovered(reply, reason, self.oldest, &newest))
+            }
+            Wanted::Newest if self.reaches_oldest() || newest.len() == count => {
+                Subscribing::Ready(recovery::with_newest(reply, &newest))
+            }
+            _ => Subscribing::Cold(Box::new(Cold {
+                wanted,
+                read: wanted.bound(self.read(now_ms), self.top, count),
+                reply,
+                filter,
+                newest,
+                oldest: self.oldest,
+            })),
+        }
+    }
+
+    /// Whether a recovery from this position can be tried: answers the seq after which all is wanted.
+    fn judge(&self, since: &Position) -> Result<Seq, NotRecovered> {
+        if since.epoch != self.epoch {
+            Err(NotRecovered::EpochChanged)
+        } else if since.seq > self.top {
+            Err(NotRecovered::PositionAhead)
+        } else if since.seq + 1 < self.oldest {
+            Err(NotRecovered::Trimmed)
+        } else if self.top - since.seq > bmt_shared::limits::RECOVERY_MESSAGES as u64 {
+            Err(NotRecovered::Limit)
+        } else {
+            Ok(since.seq)
+        }
+    }
+
+    /// Whether the tail has every kept message above `after`.
+    fn reaches(&self, after: Seq) -> bool {
+        after >= self.top
+            || self.reaches_oldest()
+            || self.tail.first().is_some_and(|first| first <= after + 1)
+    }
+
+    /// Whether the tail is all there is.
+    fn reaches_oldest(&self) -> bool {
+        self.oldest > self.top || self.tail.first() == Some(self.oldest)
+    }
+
+    /// Lets go of what is no longer kept.
+    fn trim(&mut self, now_ms: u64) {
+        let had_oldest = self.reaches_oldest();
+        self.tail.trim(self.top, self.rules.retention, now_ms);
+        if had_oldest {
+            // The tail was all there is, so what it lost by age is gone.
+            self.oldest = self.oldest.max(self.tail.first().unwrap_or(self.top + 1));
+        }
+    }
+
+    fn read(&self, now_ms: u64) -> Read {
+        Read {
+            topic: self.name.clone(),
+            range: Range::Down { below: self.top + 1 },
+            messages: 0,
+            bytes: 0,
+            retention: self.rules.retention,
+            now_ms,
+        }
+    }
+
+    /// A message that the history keeps. Answers to how many connections it is handed.
+    fn take_message(&mut self, entry: Arc<Entry>, epoch: &Epoch, now_ms: u64) -> u64 {
+        let follows = *epoch == self.epoch && entry.seq() == self.top + 1;
+        if !follows {
+            self.resume(entry, epoch);
+            return 0;
+        }
+        self.top = entry.seq();
+        self.oldest = self.oldest.max(self.rules.retention.oldest_by_size(self.top));
+        self.tail.push(entry.clone());
+        self.trim(now_ms);
+        self.deliver(&entry, now_ms)
+    }
+
+    fn deliver(&mut self, entry: &Arc<Entry>, now_ms: u64) -> u64 {
+        if entry.is_expired(now_ms) {
+            return 0;
+        }
+        let mut fields = Fields::of(&entry.message.payload);
+        // Nearly always one group, without `prev`; filters and skips make a few more.
+        let mut groups: BTreeMap<Option<Seq>, Vec<S>> = BTreeMap::new();
+        let mut count = 0;
+        for subscription in self.subscriptions.values_mut() {
+            if let Some(prev) = subscription.take(entry.seq(), &mut fields) {
+                groups.entry(prev).or_default().push(subscription.who.to.clone());
+                count += 1;
+            }
+        }
+        for (prev, to) in groups {
+            let entry = entry.clone();
+            self.outputs.push_back(Output::Message { entry, prev, to });
+        }
+        count
+    }
+
+    /// Goes on at a message that does not follow the newest one: the history holds messages that were never
+    /// delivered, or began a new numbering.
+    fn resume(&mut self, entry: Arc<Entry>, epoch: &Epoch) {
+        let same_epoch = *epoch == self.epoch;
+        if same_epoch && entry.seq() <= self.top {
+            // Its subscribers had it: it was between the messages of an earlier gap.
+            return;
+        }
+        self.epoch = epoch.clone();
+        self.top = entry.seq();
+        if !same_epoch {
+            self.oldest = self.top;
+        }
+        self.oldest = self.oldest.max(self.rules.retention.oldest_by_size(self.top));
+        self.tail.clear();
+        self.tail.push(entry);
+        for subscription in self.subscriptions.values_mut() {
+            subscription.cover(self.top);
+        }
+        let reason = if same_epoch { "missed" } else { "epoch_changed" };
+        let gap = Gap {
+            topic: self.name.clone(),
+            reason: reason.to_owned(),
+            seq: self.top,
+            epoch: self.epoch.clone(),
+            oldest_seq: Some(self.oldest),
+        };
+        let to = self.receivers(|_, _| true);
+        if !to.is_empty() {
+            self.outputs.push_back(Output::Gap { gap, to });
+        }
+    }
+}
+
+fn conflict() -> Failure {
+    Failure::new(
+        ErrorCode::IdempotencyConflict,
+        "this `messageId` was used before for another message on this topic; a new message needs a new id",
+    )
+}

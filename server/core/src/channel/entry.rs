@@ -1,0 +1,159 @@
+//! A message on its way into the history, and as the history keeps it.
+
+use bmt_shared::channel::ChannelName;
+use bmt_shared::id::{MessageId, ServerMessageId, UserId};
+use bmt_shared::message::{Message, MessageKind, Priority};
+use bmt_shared::payload::Payload;
+use bmt_shared::position::Seq;
+use bmt_shared::request::Publish;
+
+use super::fingerprint::Fingerprint;
+
+/// Bytes a message takes beside its payload, roughly: ids, topic, numbers.
+pub const ENVELOPE_BYTES: usize = 256;
+
+/// A message that was taken from its publisher and has no seq yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// The server's id.
+    pub id: ServerMessageId,
+    /// The channel.
+    pub topic: ChannelName,
+    /// The content.
+    pub payload: Payload,
+    /// When it was taken, ms since the Unix epoch.
+    pub timestamp: u64,
+    /// Who published it.
+    pub from: UserId,
+    /// The publisher's key: with `from` and `topic` it names this publish within the idempotency window.
+    pub key: MessageId,
+    /// What the key stands for; the same key with another fingerprint is a conflict.
+    pub fingerprint: Fingerprint,
+    /// See [`Priority`].
+    pub priority: Priority,
+    /// From here on it is not delivered any more, ms since the Unix epoch.
+    pub expires_at_ms: Option<u64>,
+}
+
+impl Draft {
+    /// Takes a publish at `now_ms`. `random` makes the id unguessable and unique.
+    #[must_use]
+    pub fn new(publish: Publish, from: UserId, key: MessageId, now_ms: u64, random: u128) -> Self {
+        let fingerprint = Fingerprint::of(&publish);
+        Self {
+            id: mint(now_ms, random),
+            topic: publish.topic,
+            payload: publish.payload,
+            timestamp: now_ms,
+            from,
+            key,
+            fingerprint,
+            priority: publish.priority,
+            expires_at_ms: (publish.ttl_ms > 0).then(|| now_ms.saturating_add(publish.ttl_ms)),
+        }
+    }
+
+    /// The message with the seq that the history gave it.
+    #[must_use]
+    pub fn numbered(self, seq: Seq) -> Entry {
+        Entry {
+            message: Message {
+                id: self.id,
+                topic: self.topic,
+                kind: MessageKind::Event,
+                payload: self.payload,
+                timestamp: self.timestamp,
+                from: self.from,
+                seq,
+                client_message_id: Some(self.key),
+                prev: None,
+            },
+            priority: self.priority,
+            expires_at_ms: self.expires_at_ms,
+        }
+    }
+}
+
+/// A message as the history keeps it and as subscribers share it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// What subscribers see; its `prev` is empty, each subscription has its own.
+    pub message: Message,
+    /// See [`Priority`].
+    pub priority: Priority,
+    /// From here on it is not delivered any more, ms since the Unix epoch.
+    pub expires_at_ms: Option<u64>,
+}
+
+impl Entry {
+    /// Its number in the channel.
+    #[must_use]
+    pub fn seq(&self) -> Seq {
+        self.message.seq
+    }
+
+    /// Bytes it is counted with.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        self.message.payload.size_bytes() + ENVELOPE_BYTES
+    }
+
+    /// Whether its publisher's `ttl` is over.
+    #[must_use]
+    pub fn is_expired(&self, now_ms: u64) -> bool {
+        self.expires_at_ms.is_some_and(|end| end <= now_ms)
+    }
+
+    /// The message for one subscription or reply.
+    #[must_use]
+    pub fn message_after(&self, prev: Option<Seq>) -> Message {
+        Message {
+            prev,
+            ..self.message.clone()
+        }
+    }
+}
+
+/// 48 bits of time and 80 of chance in Crockford's base 32: sorts by time, and nobody guesses the next one.
+fn mint(now_ms: u64, random: u128) -> ServerMessageId {
+    const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+    let value = (u128::from(now_ms) << 80) | (random & ((1 << 80) - 1));
+    let id: String = (0..26)
+        .rev()
+        .map(|digit| char::from(DIGITS[usize::try_from((value >> (5 * digit)) & 31).expect("below 32")]))
+        .collect();
+    ServerMessageId::new(&id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_sort_by_time_and_differ_by_chance() {
+        let early = mint(1_700_000_000_000, u128::MAX);
+        let late = mint(1_700_000_000_001, 0);
+        assert_eq!(early.as_str().len(), 26);
+        assert!(early < late);
+        assert_ne!(mint(7, 1), mint(7, 2));
+    }
+
+    #[test]
+    fn a_ttl_ends_and_its_absence_does_not() {
+        let publish = |ttl_ms| Publish {
+            ttl_ms,
+            ..Publish::new(
+                ChannelName::parse("public:a").unwrap(),
+                Payload::parse("1").unwrap(),
+            )
+        };
+        let entry = |ttl_ms| {
+            let key = MessageId::parse("k").unwrap();
+            Draft::new(publish(ttl_ms), UserId::new("u"), key, 1_000, 0).numbered(1)
+        };
+        assert!(!entry(50).is_expired(1_049));
+        assert!(entry(50).is_expired(1_050));
+        assert!(!entry(0).is_expired(u64::MAX));
+        assert!(!entry(u64::MAX).is_expired(u64::MAX - 1));
+    }
+}

@@ -1,0 +1,197 @@
+//! A channel's history in memory: the whole contract of a history, for one channel, without a disk.
+//!
+//! The server's memory store is a map of these; a simulation drives one beside each [`Channel`](super::Channel).
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use bmt_shared::id::{MessageId, ServerMessageId, UserId};
+use bmt_shared::position::{Epoch, Seq};
+
+use super::entry::{Draft, Entry};
+use super::fingerprint::Fingerprint;
+use super::read::{Opened, Page, Range, Read};
+use super::retention::Retention;
+use super::tail::{TAIL_BYTES, TAIL_MESSAGES};
+
+/// Most keys one stream remembers; beyond that the oldest are forgotten before their window ends. The window is
+/// promised for stored namespaces only (SPEC §5.3).
+pub const STREAM_KEYS: usize = 10_000;
+/// Most bytes one stream keeps, whatever its namespace says: memory is not a disk. Beyond that the oldest leave.
+pub const STREAM_BYTES: usize = 16 * 1_024 * 1_024;
+
+/// What became of a draft in a history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// It is kept under the next seq.
+    Stored {
+        /// The message with its seq.
+        entry: Arc<Entry>,
+        /// The numbering that the seq belongs to.
+        epoch: Epoch,
+    },
+    /// Its publisher's key is known, with the same body: the first message's id and seq.
+    Duplicate {
+        /// The server's id.
+        id: ServerMessageId,
+        /// The number.
+        seq: Seq,
+    },
+    /// Its publisher's key is known with another body.
+    Conflict,
+}
+
+#[derive(Clone, Debug)]
+struct Known {
+    id: ServerMessageId,
+    seq: Seq,
+    fingerprint: Fingerprint,
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct Stream {
+    epoch: Epoch,
+    top: Seq,
+    entries: VecDeque<Arc<Entry>>,
+    bytes: usize,
+    keys: HashMap<(UserId, MessageId), Known>,
+    /// Keys by age, with the time at which they are forgotten.
+    forgets: VecDeque<(u64, (UserId, MessageId))>,
+}
+
+impl Stream {
+    /// An empty stream that begins a numbering.
+    #[must_use]
+    pub fn new(epoch: Epoch) -> Self {
+        Self {
+            epoch,
+            top: 0,
+            entries: VecDeque::new(),
+            bytes: 0,
+            keys: HashMap::new(),
+            forgets: VecDeque::new(),
+        }
+    }
+
+    /// Keeps a draft under the next seq, unless its key was seen within `window_ms`.
+    pub fn append(&mut self, draft: Draft, retention: Retention, window_ms: u64) -> Appended {
+        let now_ms = draft.timestamp;
+        self.forget(now_ms);
+        let key = (draft.from.clone(), draft.key.clone());
+        if let Some(known) = self.keys.get(&key) {
+            return if known.fingerprint == draft.fingerprint {
+                Appended::Duplicate {
+                    id: known.id.clone(),
+                    seq: known.seq,
+                }
+            } else {
+                Appended::Conflict
+            };
+        }
+        self.top += 1;
+        let known = Known {
+            id: draft.id.clone(),
+            seq: self.top,
+            fingerprint: draft.fingerprint,
+        };
+        self.forgets
+            .push_back((now_ms.saturating_add(window_ms), key.clone()));
+        self.keys.insert(key, known);
+        let entry = Arc::new(draft.numbered(self.top));
+        self.bytes += entry.size_bytes();
+        self.entries.push_back(entry.clone());
+        self.trim(retention, now_ms);
+        Appended::Stored {
+            entry,
+            epoch: self.epoch.clone(),
+        }
+    }
+
+    /// What a channel needs to become active.
+    pub fn open(&mut self, retention: Retention, now_ms: u64) -> Opened {
+        self.trim(retention, now_ms);
+        let mut bytes = 0;
+        let newest = self.entries.iter().rev().take(TAIL_MESSAGES).take_while(|entry| {
+            bytes += entry.size_bytes();
+            bytes <= TAIL_BYTES
+        });
+        let mut newest: Vec<_> = newest.cloned().collect();
+        newest.reverse();
+        Opened {
+            epoch: self.epoch.clone(),
+            top: self.top,
+            oldest: self.oldest(),
+            newest,
+        }
+    }
+
+    /// Reads a run of messages.
+    pub fn read(&mut self, read: &Read) -> Page {
+        self.trim(read.retention, read.now_ms);
+        let living = self.entries.iter().filter(|entry| !entry.is_expired(read.now_ms));
+        let (entries, more) = match read.range {
+            Range::Up { after, through } => bounded(
+                living.filter(|entry| entry.seq() > after && entry.seq() <= through),
+                read,
+            ),
+            Range::Down { below } => {
+                let (mut entries, more) = bounded(living.rev().filter(|entry| entry.seq() < below), read);
+                entries.reverse();
+                (entries, more)
+            }
+        };
+        Page {
+            epoch: self.epoch.clone(),
+            oldest: self.oldest(),
+            entries,
+            more,
+        }
+    }
+
+    /// Whether nothing would be lost with it but its numbering.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.keys.is_empty()
+    }
+
+    fn oldest(&self) -> Seq {
+        self.entries.front().map_or(self.top + 1, |entry| entry.seq())
+    }
+
+    fn trim(&mut self, retention: Retention, now_ms: u64) {
+        let oldest = retention.oldest_by_size(self.top);
+        let too_old = retention.expired_until_ms(now_ms);
+        while let Some(entry) = self.entries.front() {
+            let kept = entry.seq() >= oldest && entry.message.timestamp > too_old;
+            if kept && self.bytes <= STREAM_BYTES {
+                return;
+            }
+            self.bytes -= entry.size_bytes();
+            self.entries.pop_front();
+        }
+    }
+
+    fn forget(&mut self, now_ms: u64) {
+        while let Some((at, key)) = self.forgets.front() {
+            if *at > now_ms && self.forgets.len() < STREAM_KEYS {
+                return;
+            }
+            self.keys.remove(key);
+            self.forgets.pop_front();
+        }
+    }
+}
+
+fn bounded<'a>(entries: impl Iterator<Item = &'a Arc<Entry>>, read: &Read) -> (Vec<Arc<Entry>>, bool) {
+    let mut bytes = 0;
+    let mut taken: Vec<Arc<Entry>> = Vec::new();
+    for entry in entries {
+        bytes += entry.size_bytes();
+        if taken.len() == read.messages || (bytes > read.bytes && !taken.is_empty()) {
+            return (taken, true);
+        }
+        taken.push(entry.clone());
+    }
+    (taken, false)
+}

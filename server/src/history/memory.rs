@@ -1,0 +1,97 @@
+//! Messages in memory: as lasting as the process. Every start is a new epoch.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard};
+
+use bmt_server_core::channel::{Opened, Page, Read, Retention, Stream};
+use bmt_shared::channel::ChannelName;
+
+use super::{Batch, Done, History, mint};
+
+/// Most channels whose messages are kept. Beyond that the ones that nobody uses lose theirs, and their epoch.
+const STREAMS: usize = 10_000;
+
+/// See the [module](self).
+pub struct MemoryHistory {
+    // One short critical section per call, from a few shards; there is nothing to wait for.
+    streams: Mutex<HashMap<ChannelName, Kept>>,
+    window_ms: u64,
+}
+
+struct Kept {
+    stream: Stream,
+    is_active: bool,
+}
+
+impl MemoryHistory {
+    /// An empty store that knows a key again for `idempotency_window_ms`.
+    #[must_use]
+    pub fn new(idempotency_window_ms: u64) -> Self {
+        Self {
+            streams: Mutex::default(),
+            window_ms: idempotency_window_ms,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ChannelName, Kept>> {
+        self.streams
+            .lock()
+            .expect("no code panics while it holds the streams")
+    }
+}
+
+/// The channel's stream; a new one begins a numbering.
+fn stream<'a>(streams: &'a mut HashMap<ChannelName, Kept>, topic: &ChannelName) -> &'a mut Kept {
+    if !streams.contains_key(topic) && streams.len() >= STREAMS {
+        streams.retain(|_, kept| kept.is_active);
+    }
+    streams.entry(topic.clone()).or_insert_with(|| Kept {
+        stream: Stream::new(mint::epoch()),
+        is_active: true,
+    })
+}
+
+impl History for MemoryHistory {
+    fn open(&self, topic: ChannelName, retention: Retention, now_ms: u64, done: Done<Opened>) {
+        let opened = {
+            let mut streams = self.lock();
+            let kept = stream(&mut streams, &topic);
+            kept.is_active = true;
+            kept.stream.open(retention, now_ms)
+        };
+        done(Ok(opened));
+    }
+
+    fn append(&self, batch: Batch) {
+        let results = {
+            let mut streams = self.lock();
+            let append = |append: super::Append| {
+                let kept = stream(&mut streams, &append.draft.topic);
+                kept.stream.append(append.draft, append.retention, self.window_ms)
+            };
+            batch.appends.into_iter().map(append).collect()
+        };
+        (batch.done)(Ok(results));
+    }
+
+    fn read(&self, read: Read, done: Done<Page>) {
+        let page = stream(&mut self.lock(), &read.topic).stream.read(&read);
+        done(Ok(page));
+    }
+
+    fn release(&self, topic: &ChannelName) {
+        let mut streams = self.lock();
+        if let Some(kept) = streams.get_mut(topic) {
+            kept.is_active = false;
+            if kept.stream.is_empty() {
+                streams.remove(topic);
+            }
+        }
+    }
+
+    fn is_writable(&self) -> bool {
+        true
+    }
+
+    fn close(&self) {}
+}

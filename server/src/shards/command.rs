@@ -1,0 +1,83 @@
+//! What a shard is told: by connections, and by the stores.
+
+use bmt_server_core::channel::{Appended, Cold, ColdPage, Opened, Page};
+use bmt_shared::channel::ChannelName;
+use bmt_shared::error::Failure;
+use bmt_shared::id::{ConnectionId, MessageId};
+use bmt_shared::payload::Payload;
+use bmt_shared::reply::Reply;
+use bmt_shared::request::{HistoryQuery, Publish, Subscribe};
+use tokio::sync::oneshot;
+
+use super::room::Room;
+use super::{Answer, Publisher, Subscriber};
+use crate::history::{Kind, StoreFailure};
+
+/// One thing a shard is told.
+pub(super) enum Command {
+    /// A request on one channel.
+    Request(ChannelName, Request),
+    /// A store knows a channel that was asked for.
+    Opened(ChannelName, Result<Opened, StoreFailure>),
+    /// A store is done with a batch.
+    Appended(Kind, Vec<InFlight>, Result<Vec<Appended>, StoreFailure>),
+    /// A store read what a request needs.
+    Read(Reading, Result<Page, StoreFailure>),
+    /// Answer what is in flight, then say so and end.
+    Drain(oneshot::Sender<()>),
+}
+
+/// A request on one channel.
+pub(super) enum Request {
+    Subscribe(Subscriber, Subscribe, Pending),
+    Unsubscribe(ConnectionId, Pending),
+    Publish(Publisher, MessageId, Box<Publish>, Pending),
+    Signal(Publisher, Payload, Pending),
+    History(HistoryQuery, Pending),
+    Presence(Pending),
+    /// The connection is gone; nobody waits for an answer.
+    Closed(ConnectionId),
+}
+
+impl Request {
+    /// Answers the request without carrying it out.
+    pub(super) fn refuse(self, failure: &Failure) {
+        let pending = match self {
+            Self::Subscribe(_, _, pending)
+            | Self::Unsubscribe(_, pending)
+            | Self::Publish(_, _, _, pending)
+            | Self::Signal(_, _, pending)
+            | Self::History(_, pending)
+            | Self::Presence(pending) => pending,
+            Self::Closed(_) => return,
+        };
+        pending.answer.give(Reply::Failed(failure.clone()));
+    }
+}
+
+/// An answer that is owed, with the room its request takes until then.
+pub(super) struct Pending {
+    pub(super) answer: Answer,
+    pub(super) _room: Room,
+}
+
+impl Pending {
+    pub(super) fn hold_place(self) -> Self {
+        Self {
+            answer: self.answer.hold_place(),
+            ..self
+        }
+    }
+}
+
+/// A publish whose fate is with the store.
+pub(super) struct InFlight {
+    pub(super) topic: ChannelName,
+    pub(super) pending: Pending,
+}
+
+/// A request that waits for messages of the store.
+pub(super) enum Reading {
+    Subscribe(Box<Cold>, Pending),
+    History(ColdPage, Pending),
+}

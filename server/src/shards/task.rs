@@ -1,0 +1,426 @@
+//! One shard: the task that owns its channels.
+
+use std::collections::HashMap;
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bmt_server_core::channel::{
+    Appended, Channel, Opened, Output, Page, Paging, Read, Retention, Subscriber as ChannelSubscriber,
+    Subscribing,
+};
+use bmt_shared::channel::ChannelName;
+use bmt_shared::error::{ErrorCode, Failure};
+use bmt_shared::event::ServerEvent;
+use bmt_shared::id::MessageId;
+use bmt_shared::message::Priority;
+use bmt_shared::namespace::{Namespace, Namespaces};
+use bmt_shared::reply::{PresenceList, Reply};
+use bmt_shared::request::{HistoryQuery, Publish, Subscribe};
+use tokio::sync::{mpsc, oneshot};
+
+use super::command::{Command, InFlight, Pending, Reading, Request};
+use super::random::Random;
+use super::timetable::Timetable;
+use super::{Clock, Publisher, Settings, Subscriber};
+use crate::history::{Append, BATCH_ROWS, Batch, Histories, Kind, StoreFailure, Term};
+use crate::outbox::{Encoded, Outbox, Outgoing};
+
+/// Commands taken at once: their publishes go to the store as one batch.
+const COMMANDS_AT_ONCE: usize = BATCH_ROWS;
+/// Bytes of messages that the channels of one shard may hold in memory.
+pub(super) const TAILS_BYTES: usize = 128 * 1_024 * 1_024;
+/// What a channel may hold while the shard is over [`TAILS_BYTES`].
+const SHORT_TAIL_BYTES: usize = 16 * 1_024;
+
+/// What a shard is made of.
+pub(super) struct Parts {
+    pub(super) inbox: mpsc::UnboundedReceiver<Command>,
+    /// The shard's own door, for the stores' answers.
+    pub(super) door: mpsc::UnboundedSender<Command>,
+    pub(super) histories: Histories,
+    pub(super) namespaces: Arc<Namespaces>,
+    pub(super) settings: Settings,
+    pub(super) clock: Clock,
+}
+
+enum Place {
+    /// The store was asked; what comes meanwhile waits in order.
+    Opening(Vec<Request>),
+    Open(Box<Channel<Outbox>>),
+}
+
+pub(super) struct Shard {
+    parts: Parts,
+    places: HashMap<ChannelName, Place>,
+    timetable: Timetable,
+    random: Random,
+    /// Publishes of this turn, by store.
+    batches: [Vec<(Append, InFlight)>; Kind::ALL.len()],
+    terms: [Term; Kind::ALL.len()],
+    /// Questions to the stores that are not answered yet.
+    awaited: usize,
+    tails_bytes: usize,
+    drained: Option<oneshot::Sender<()>>,
+}
+
+impl Shard {
+    pub(super) fn new(parts: Parts) -> Self {
+        Self {
+            parts,
+            places: HashMap::new(),
+            timetable: Timetable::default(),
+            random: Random::new(),
+            batches: [Vec::new(), Vec::new()],
+            terms: [0; Kind::ALL.len()],
+            awaited: 0,
+            tails_bytes: 0,
+            drained: None,
+        }
+    }
+
+    /// Runs until it is drained.
+    pub(super) async fn run(mut self) {
+        let mut commands = Vec::with_capacity(COMMANDS_AT_ONCE);
+        loop {
+            let timeout = self.timeout();
+            tokio::select! {
+                _ = self.parts.inbox.recv_many(&mut commands, COMMANDS_AT_ONCE) => {}
+                () = sleep(timeout) => {}
+            }
+            for command in commands.drain(..) {
+                self.handle(command);
+            }
+            self.hand_over();
+            self.handle_timeouts();
+            if self.awaited == 0 && self.parts.inbox.is_empty() {
+                if let Some(drained) = self.drained.take() {
+                    // Whoever asked may have given up waiting.
+                    let _ = drained.send(());
+                    return;
+                }
+            }
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        (self.parts.clock)()
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        let next = self.timetable.next_ms()?;
+        Some(Duration::from_millis(next.saturating_sub(self.now_ms())))
+    }
+
+    fn handle(&mut self, command: Command) {
+        match command {
+            Command::Request(topic, request) => self.request(topic, request),
+            Command::Opened(topic, result) => self.opened(topic, result),
+            Command::Appended(kind, in_flight, result) => self.appended(kind, in_flight, result),
+            Command::Read(reading, result) => self.read(reading, result),
+            Command::Drain(done) => self.drained = Some(done),
+        }
+    }
+
+    fn request(&mut self, topic: ChannelName, request: Request) {
+        match self.places.get_mut(&topic) {
+            Some(Place::Open(_)) => self.carry_out(&topic, request),
+            Some(Place::Opening(waiting)) => waiting.push(request),
+            None => match request {
+                // These need no channel where there is none.
+                Request::Unsubscribe(_, pending) => pending.answer.give(Reply::Unsubscribed(topic)),
+                Request::Signal(_, _, pending) => pending.answer.give(Reply::Done),
+                Request::Presence(pending) => pending.answer.give(Reply::Presence(nobody())),
+                Request::Closed(_) => {}
+                request => self.open(topic, request),
+            },
+        }
+    }
+
+    fn open(&mut self, topic: ChannelName, request: Request) {
+        let Some(namespace) = self.parts.namespaces.of(&topic) else {
+            return request.refuse(&unknown_namespace(&topic));
+        };
+        let kind = Kind::of(namespace.durability);
+        let retention = Retention::of(namespace);
+        self.places.insert(topic.clone(), Place::Opening(vec![request]));
+        self.awaited += 1;
+        let door = self.parts.door.clone();
+        let name = topic.clone();
+        let done = Box::new(move |result| tell(&door, Command::Opened(name, result)));
+        let now_ms = self.now_ms();
+        self.parts.histories.of(kind).open(topic, retention, now_ms, done);
+    }
+
+    fn opened(&mut self, topic: ChannelName, result: Result<Opened, StoreFailure>) {
+        self.awaited -= 1;
+        let Some(Place::Opening(waiting)) = self.places.remove(&topic) else {
+            unreachable!("a channel is opened once, and nothing else takes its place");
+        };
+        let opened = match result {
+            Ok(opened) => opened,
+            Err(failure) => {
+                let failure = Failure::from(failure);
+                return waiting.into_iter().for_each(|request| request.refuse(&failure));
+            }
+        };
+        let namespace = self.namespace(&topic);
+        let channel = Channel::new(topic.clone(), namespace, opened, self.now_ms());
+        self.tails_bytes += channel.tail_bytes();
+        self.places.insert(topic.clone(), Place::Open(Box::new(channel)));
+        for request in waiting {
+            self.carry_out(&topic, request);
+        }
+    }
+
+    fn carry_out(&mut self, topic: &ChannelName, request: Request) {
+        match request {
+            Request::Subscribe(who, subscribe, pending) => self.subscribe(topic, who, &subscribe, pending),
+            Request::Unsubscribe(connection, pending) => {
+                self.with(topic, |channel, now_ms| channel.unsubscribe(&connection, now_ms));
+                pending.answer.give(Reply::Unsubscribed(topic.clone()));
+            }
+            Request::Publish(from, key, publish, pending) => {
+                self.publish(topic, &from, key, *publish, pending)
+            }
+            Request::Signal(from, payload, pending) => {
+                self.with(topic, |channel, now_ms| {
+                    channel.signal(
+                        from.user.user_id.clone(),
+                        payload,
+                        from.connection.as_ref(),
+                        now_ms,
+                    );
+                });
+                pending.answer.give(Reply::Done);
+            }
+            Request::History(query, pending) => self.history(topic, &query, pending),
+            Request::Presence(pending) => {
+                let list = self.with(topic, |channel, _| channel.presence());
+                pending.answer.give(Reply::Presence(list));
+            }
+            Request::Closed(connection) => {
+                self.with(topic, |channel, now_ms| channel.unsubscribe(&connection, now_ms));
+            }
+        }
+    }
+
+    fn subscribe(&mut self, topic: &ChannelName, who: Subscriber, request: &Subscribe, pending: Pending) {
+        let subscriber = ChannelSubscriber {
+            to: who.outbox,
+            user: who.user,
+        };
+        let subscribing = self.with(topic, |channel, now_ms| {
+            channel.subscribe(who.connection, subscriber, request, now_ms)
+        });
+        match subscribing {
+            Ok(Subscribing::Ready(reply)) => pending.answer.give(Reply::Subscribed(reply)),
+            Ok(Subscribing::Cold(cold)) => {
+                let read = cold.read().clone();
+                // Live messages of the channel follow from now on, and must stand behind the reply.
+                let pending = pending.hold_place();
+                self.ask(topic, read, Reading::Subscribe(cold, pending));
+            }
+            Err(failure) => pending.answer.give(Reply::Failed(failure)),
+        }
+    }
+
+    fn publish(
+        &mut self,
+        topic: &ChannelName,
+        from: &Publisher,
+        key: MessageId,
+        publish: Publish,
+        pending: Pending,
+    ) {
+        let random = self.random.number();
+        let from = from.user.user_id.clone();
+        let draft = self.with(topic, |channel, now_ms| {
+            channel.begin_publish(publish, from, key, now_ms, random)
+        });
+        let namespace = self.namespace(topic);
+        let kind = Kind::of(namespace.durability);
+        let retention = Retention::of(namespace);
+        let in_flight = InFlight {
+            topic: topic.clone(),
+            pending,
+        };
+        self.batches[kind as usize].push((Append { draft, retention }, in_flight));
+    }
+
+    fn history(&mut self, topic: &ChannelName, query: &HistoryQuery, pending: Pending) {
+        match self.with(topic, |channel, now_ms| channel.history(query, now_ms)) {
+            Paging::Ready(page) => pending.answer.give(Reply::History(page)),
+            Paging::Cold(cold) => {
+                let read = cold.read().clone();
+                self.ask(topic, read, Reading::History(cold, pending));
+            }
+        }
+    }
+
+    /// Hands the publishes of this turn to their stores.
+    fn hand_over(&mut self) {
+        for kind in Kind::ALL {
+            let mut rows = std::mem::take(&mut self.batches[kind as usize]);
+            while !rows.is_empty() {
+                let rest = rows.split_off(rows.len().min(BATCH_ROWS));
+                let (appends, in_flight) = std::mem::replace(&mut rows, rest).into_iter().unzip();
+                self.awaited += 1;
+                let door = self.parts.door.clone();
+                let done = move |result| tell(&door, Command::Appended(kind, in_flight, result));
+                self.parts.histories.of(kind).append(Batch {
+                    term: self.terms[kind as usize],
+                    appends,
+                    done: Box::new(done),
+                });
+            }
+        }
+    }
+
+    fn appended(
+        &mut self,
+        kind: Kind,
+        in_flight: Vec<InFlight>,
+        result: Result<Vec<Appended>, StoreFailure>,
+    ) {
+        self.awaited -= 1;
+        let outcomes: Vec<Result<Appended, Failure>> = match result {
+            Ok(appended) => appended.into_iter().map(Ok).collect(),
+            Err(failure) => {
+                let term = &mut self.terms[kind as usize];
+                *term = failure.term.max(*term);
+                let failure = Failure::from(failure);
+                in_flight.iter().map(|_| Err(failure.clone())).collect()
+            }
+        };
+        for (InFlight { topic, pending }, outcome) in in_flight.into_iter().zip(outcomes) {
+            let published = self.with(&topic, |channel, now_ms| channel.finish_publish(outcome, now_ms));
+            pending.answer.give(match published {
+                Ok(published) => Reply::Published(published),
+                Err(failure) => Reply::Failed(failure),
+            });
+        }
+    }
+
+    fn ask(&mut self, topic: &ChannelName, read: Read, reading: Reading) {
+        self.awaited += 1;
+        let kind = Kind::of(self.namespace(topic).durability);
+        let door = self.parts.door.clone();
+        let done = Box::new(move |result| tell(&door, Command::Read(reading, result)));
+        self.parts.histories.of(kind).read(read, done);
+    }
+
+    fn read(&mut self, reading: Reading, result: Result<Page, StoreFailure>) {
+        self.awaited -= 1;
+        match reading {
+            Reading::Subscribe(cold, pending) => {
+                let reply = cold.finish(result.as_ref().ok());
+                pending.answer.give(Reply::Subscribed(reply));
+            }
+            Reading::History(cold, pending) => pending.answer.give(match result {
+                Ok(page) => Reply::History(cold.finish(&page)),
+                Err(failure) => Reply::Failed(failure.into()),
+            }),
+        }
+    }
+
+    fn handle_timeouts(&mut self) {
+        let now_ms = self.now_ms();
+        while let Some(topic) = self.timetable.take_due(now_ms) {
+            let idle_since = self.with(&topic, |channel, now_ms| {
+                channel.handle_timeout(now_ms);
+                channel.idle_since_ms()
+            });
+            if idle_since.is_some_and(|since| since + self.parts.settings.empty_channel_ms <= now_ms) {
+                self.free(&topic);
+            }
+        }
+    }
+
+    fn free(&mut self, topic: &ChannelName) {
+        if let Some(Place::Open(channel)) = self.places.remove(topic) {
+            self.tails_bytes -= channel.tail_bytes();
+            self.timetable.set(topic, None);
+            let kind = Kind::of(self.namespace(topic).durability);
+            self.parts.histories.of(kind).release(topic);
+        }
+    }
+
+    /// Changes an open channel, then sends what it has to say and notes when it wants to be looked at.
+    fn with<T>(&mut self, topic: &ChannelName, change: impl FnOnce(&mut Channel<Outbox>, u64) -> T) -> T {
+        let now_ms = (self.parts.clock)();
+        let Some(Place::Open(channel)) = self.places.get_mut(topic) else {
+            unreachable!("a channel in use is open: it is freed only when idle");
+        };
+        let before = channel.tail_bytes();
+        let result = change(channel, now_ms);
+        while let Some(output) = channel.poll_output() {
+            send(output);
+        }
+        self.tails_bytes = self.tails_bytes + channel.tail_bytes() - before;
+        if self.tails_bytes > TAILS_BYTES {
+            let before = channel.tail_bytes();
+            channel.shrink_tail(SHORT_TAIL_BYTES);
+            self.tails_bytes = self.tails_bytes + channel.tail_bytes() - before;
+        }
+        let free_at = channel
+            .idle_since_ms()
+            .map(|since| since + self.parts.settings.empty_channel_ms);
+        let next = [channel.poll_timeout(), free_at].into_iter().flatten().min();
+        self.timetable.set(topic, next);
+        result
+    }
+
+    fn namespace(&self, topic: &ChannelName) -> &Namespace {
+        self.parts
+            .namespaces
+            .of(topic)
+            .expect("a channel is opened only in a known namespace, and namespaces do not change")
+    }
+}
+
+async fn sleep(timeout: Option<Duration>) {
+    match timeout {
+        Some(timeout) => tokio::time::sleep(timeout).await,
+        None => pending().await,
+    }
+}
+
+/// The shard may have ended: then the process ends, and nobody waits.
+fn tell(door: &mpsc::UnboundedSender<Command>, command: Command) {
+    let _ = door.send(command);
+}
+
+fn send(output: Output<Outbox>) {
+    let (event, to) = match output {
+        Output::Message { entry, prev, to } => {
+            let event = ServerEvent::Message(entry.message_after(prev));
+            (Encoded::with_priority(event, entry.priority), to)
+        }
+        // Nothing is missing where a signal is: it goes first when a connection is slow.
+        Output::Signal { signal, to } => (
+            Encoded::with_priority(ServerEvent::Signal(signal), Priority::Low),
+            to,
+        ),
+        Output::Presence { change, to } => (Encoded::new(ServerEvent::Presence(change)), to),
+        Output::Gap { gap, to } => (Encoded::new(ServerEvent::Gap(gap)), to),
+    };
+    let event = Arc::new(event);
+    for outbox in to {
+        outbox.push(Outgoing::Event(event.clone()));
+    }
+}
+
+fn unknown_namespace(topic: &ChannelName) -> Failure {
+    Failure::new(
+        ErrorCode::ChannelNotFound,
+        format!("there is no namespace {:?} on this server", topic.namespace()),
+    )
+}
+
+fn nobody() -> PresenceList {
+    PresenceList {
+        users: Vec::new(),
+        count: 0,
+    }
+}
