@@ -1,7 +1,7 @@
 //! The built-in accounts and their logins, in a database of their own (SPEC §2).
 //!
 //! [`Accounts`] is a handle: cheap to clone, every method may be called from any task. SQL runs on one thread of
-//! its own, password hashes on a few others; what every request needs ([`Standings`](crate::auth::Standings)) is
+//! its own, password hashes on a few others; what every request needs ([`Standings`]) is
 //! answered from memory.
 
 mod account;
@@ -16,9 +16,11 @@ mod throttle;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bmt_shared::id::UserId;
-use tokio::sync::broadcast;
+use tokio::sync::{Mutex, broadcast};
+use tokio::time::Instant;
 
 use crate::auth::{RefreshKey, SessionId, Standings};
 use crate::config::Config;
@@ -43,6 +45,8 @@ pub enum Revocation {
 
 /// Revocations that a slow listener may be behind before it is told that it missed some.
 const REVOCATION_BACKLOG: usize = 1_024;
+/// How long one write vouches for the store: anybody may ask, and each write is a flush of the disk.
+const WRITE_CHECK: Duration = Duration::from_secs(1);
 
 /// The account store.
 #[derive(Clone)]
@@ -54,6 +58,8 @@ pub struct Accounts {
     refresh_key: RefreshKey,
     session_ttl_ms: u64,
     revocations: broadcast::Sender<Revocation>,
+    /// When the store was last seen to take a write.
+    written_at: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Accounts {
@@ -75,6 +81,7 @@ impl Accounts {
             refresh_key: RefreshKey::derive(&config.auth.jwt_secret),
             session_ttl_ms: config.auth.session_ttl_s * 1_000,
             revocations: broadcast::Sender::new(REVOCATION_BACKLOG),
+            written_at: Arc::default(),
         })
     }
 
@@ -90,12 +97,19 @@ impl Accounts {
         self.revocations.subscribe()
     }
 
-    /// Whether the store can be written to right now.
+    /// Whether the store could be written to within the last second. Asking often costs no more than one write a
+    /// second: those who ask meanwhile wait for the same one.
     ///
     /// # Errors
     /// Why it cannot.
     pub async fn check_writable(&self) -> Result<(), StoreError> {
-        self.database.run(schema::check_writable).await
+        let mut written_at = self.written_at.lock().await;
+        if written_at.is_none_or(|at| at.elapsed() >= WRITE_CHECK) {
+            *written_at = None;
+            self.database.run(schema::check_writable).await?;
+            *written_at = Some(Instant::now());
+        }
+        Ok(())
     }
 }
 

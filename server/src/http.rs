@@ -78,11 +78,18 @@ pub fn router(node: &Arc<Node>, connections: Router) -> Router {
 
 /// Lets pages of allowed origins read our answers; for all others the browser keeps them to itself.
 fn cors(node: &Arc<Node>) -> CorsLayer {
+    // Where anybody may ask, nobody's cookie is sent along.
+    let with_cookies = !node
+        .config
+        .http
+        .allowed_origins
+        .iter()
+        .any(|origin| origin == "*");
     let node = node.clone();
     let allowed = AllowOrigin::predicate(move |_, request| node.origin_allowed(&request.headers));
     CorsLayer::new()
         .allow_origin(allowed)
-        .allow_credentials(true)
+        .allow_credentials(with_cookies)
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
         .expose_headers([header::RETRY_AFTER, HeaderName::from_static(request::REQUEST_ID)])

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
-use argon2::Argon2;
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use tokio::sync::Semaphore;
 
 use super::StoreError;
@@ -14,6 +13,10 @@ use super::StoreError;
 const HASHES_AT_ONCE_MAX: usize = 4;
 /// Logins that wait for their turn: about a second's worth. More are told to come back.
 const WAITING_HASHES: usize = 64;
+
+/// What is reserved for a hash, touched or not: allocators keep freed memory for later, glibc's up to 32 MiB a
+/// piece, and nobody logs in for hours.
+const GIVEN_BACK_BYTES: usize = 33 << 20;
 
 /// Longer passwords are refused before they are hashed.
 pub(super) const PASSWORD_BYTES: usize = 1_024;
@@ -49,13 +52,8 @@ impl Passwords {
 
     /// A hash to store.
     pub(super) async fn hash(&self, password: String) -> Result<String, PasswordError> {
-        self.work(move || {
-            Argon2::default()
-                .hash_password(password.as_bytes())
-                .map(|hash| hash.to_string())
-                .map_err(|error| StoreError::Hash(error.to_string()))
-        })
-        .await
+        self.work(move || Ok(make(password.as_bytes())?.to_string()))
+            .await
     }
 
     /// Whether the password is that of the hash. Without a hash the answer is no, after the same work.
@@ -63,11 +61,8 @@ impl Passwords {
         self.work(move || {
             let known = hash.is_some();
             let hash = hash.as_deref().unwrap_or(NOBODY);
-            let hash = PasswordHash::new(hash).map_err(|error| StoreError::Hash(error.to_string()))?;
-            let fits = Argon2::default()
-                .verify_password(password.as_bytes(), &hash)
-                .is_ok();
-            Ok(fits && known)
+            let hash = PasswordHash::new(hash).map_err(|error| unusable(&error))?;
+            Ok(fits(password.as_bytes(), &hash)? && known)
         })
         .await
     }
@@ -91,9 +86,50 @@ impl Passwords {
     }
 }
 
+fn make(password: &[u8]) -> Result<PasswordHash, StoreError> {
+    let params = Params::DEFAULT;
+    let salt = Salt::generate();
+    Ok(PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(&params).map_err(|error| unusable(&error))?,
+        hash: Some(compute(params, password, &salt)?),
+        salt: Some(salt),
+    })
+}
+
+fn fits(password: &[u8], hash: &PasswordHash) -> Result<bool, StoreError> {
+    let of_ours =
+        hash.algorithm == Algorithm::Argon2id.ident() && hash.version == Some(Version::V0x13.into());
+    let (true, Some(salt), Some(expected)) = (of_ours, &hash.salt, &hash.hash) else {
+        return Err(unusable(&"it was not made by this server"));
+    };
+    let params = Params::try_from(hash).map_err(|error| unusable(&error))?;
+    // Comparing outputs takes the same time wherever the first wrong byte is.
+    Ok(compute(params, password, salt)? == *expected)
+}
+
+/// The hash itself, in memory that goes back to the system.
+fn compute(params: Params, password: &[u8], salt: &[u8]) -> Result<Output, StoreError> {
+    let blocks = params.block_count();
+    let mut memory = Vec::with_capacity(blocks.max(GIVEN_BACK_BYTES / Block::SIZE));
+    memory.resize(blocks, Block::new());
+    let length = params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
+    let mut output = vec![0; length];
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_into_with_memory(password, salt, &mut output, &mut memory)
+        .map_err(|error| unusable(&error))?;
+    Output::new(&output).map_err(|error| unusable(&error))
+}
+
+fn unusable(error: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Hash(error.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 
     #[tokio::test]
     async fn a_hash_fits_its_password_and_no_other() {
@@ -108,6 +144,18 @@ mod tests {
         );
         assert!(!passwords.verify("two".to_owned(), Some(hash)).await.unwrap());
         assert!(!passwords.verify("one".to_owned(), None).await.unwrap());
+    }
+
+    #[test]
+    fn hashes_are_those_of_every_other_argon2() {
+        let theirs = Argon2::default().hash_password(b"one").unwrap();
+        assert!(fits(b"one", &theirs).unwrap());
+        assert!(!fits(b"two", &theirs).unwrap());
+        let ours = make(b"one").unwrap();
+        assert!(Argon2::default().verify_password(b"one", &ours).is_ok());
+        assert!(Argon2::default().verify_password(b"two", &ours).is_err());
+        let foreign = PasswordHash::new(&ours.to_string().replace("argon2id", "argon2i")).unwrap();
+        assert!(fits(b"one", &foreign).is_err());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use sha2::{Sha256, Sha512};
 
@@ -71,6 +72,7 @@ fn token(claims: &Value) -> String {
 }
 
 /// The claims of a good token, changed: a null takes a claim away.
+#[expect(clippy::needless_pass_by_value, reason = "the rows are literals")]
 fn claims(change: Value) -> Value {
     let mut claims = json!({"sub": "1", "iat": NOW_S, "exp": NOW_S + 60});
     let all = claims.as_object_mut().unwrap();
@@ -367,4 +369,78 @@ fn nobody_from_elsewhere_becomes_a_built_in_account() {
     let authenticator = authenticator_with(|_| (), known);
     let text = token(&claims(json!({"sub": "u_1", "role": "admin"})));
     assert_eq!(reason(&authenticator, &text), AuthReason::Malformed);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// FAULTS 34, 35: whatever a stranger sends.
+    #[test]
+    fn any_text_is_refused_with_a_reason_and_never_a_panic(text in ".{0,200}") {
+        let told = authenticator().authenticate(Some(&text), NOW_MS);
+        prop_assert!(told.is_err());
+    }
+
+    #[test]
+    fn any_header_and_claims_under_a_wrong_key_are_refused(
+        header in "\\PC{0,60}",
+        claims in "\\PC{0,120}",
+        signature in proptest::collection::vec(any::<u8>(), 0..64),
+    ) {
+        let text = format!(
+            "{}.{}.{}",
+            URL_SAFE_NO_PAD.encode(header),
+            URL_SAFE_NO_PAD.encode(claims),
+            URL_SAFE_NO_PAD.encode(signature)
+        );
+        prop_assert!(authenticator().authenticate(Some(&text), NOW_MS).is_err());
+    }
+
+    #[test]
+    fn any_claims_under_our_key_are_an_identity_or_a_reason(claims in arbitrary_claims()) {
+        if let Ok(identity) = authenticator().authenticate(Some(&token(&claims)), NOW_MS) {
+            let subject = identity.user.user_id;
+            prop_assert_eq!(claims["sub"].as_str(), Some(subject.as_str()));
+            prop_assert!(!subject.as_str().is_empty() && !subject.as_str().starts_with(GUEST_PREFIX));
+            prop_assert!(identity.expires_at_ms.is_some_and(|ends| ends + 5_000 > NOW_MS));
+        }
+    }
+}
+
+/// Claims by their right names, with values that are often wrong and sometimes right.
+fn arbitrary_claims() -> impl Strategy<Value = Value> {
+    let value = || {
+        prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            (NOW_S - 10..NOW_S + 10).prop_map(Value::from),
+            ".{0,20}".prop_map(Value::from),
+            proptest::collection::vec(".{0,5}", 0..3).prop_map(Value::from),
+            prop_oneof![Just("admin"), Just("guest_1"), Just(BUILT_IN_ISSUER)].prop_map(Value::from),
+        ]
+    };
+    let names = [
+        "sub",
+        "exp",
+        "iat",
+        "nbf",
+        "iss",
+        "aud",
+        "sid",
+        "name",
+        "role",
+        "permissions",
+    ];
+    proptest::sample::subsequence(names.to_vec(), 0..=names.len()).prop_flat_map(move |names| {
+        let values = proptest::collection::vec(value(), names.len());
+        (Just(names), values).prop_map(|(names, values)| {
+            let mut claims = json!({"sub": "1", "exp": NOW_S + 60});
+            for (name, value) in names.into_iter().zip(values) {
+                claims[name] = value;
+            }
+            claims
+        })
+    })
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Mode, Secret};
+use crate::auth::BUILT_IN_ISSUER;
 
 /// The table `auth`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -75,6 +76,11 @@ impl AuthConfig {
                 "The setting `auth.jwt_secret` {weakness}, so anybody could make tokens. Make one with \
                  `openssl rand -base64 48` and set it in the file or as BMT_AUTH__JWT_SECRET; to try things out \
                  on your own machine, use `bmt-server serve --dev`."
+            ));
+        }
+        if self.issuer == BUILT_IN_ISSUER {
+            problems.push(format!(
+                "`auth.issuer` must not be `{BUILT_IN_ISSUER}`: tokens of the built-in accounts say so."
             ));
         }
         if self.leeway_s > 5 {

@@ -93,6 +93,12 @@ fn send(asset: &'static Asset, headers: &HeaderMap) -> Response {
             .headers_mut()
             .insert(name, HeaderValue::from_static(value));
     }
+    if asset.content_type().starts_with("text/javascript") {
+        let policy = HeaderValue::from_static(page::SCRIPT_POLICY);
+        response
+            .headers_mut()
+            .insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
     if asset.brotli.is_some() {
         let encoding = HeaderValue::from_static("accept-encoding");
         response.headers_mut().append(header::VARY, encoding);

@@ -24,6 +24,10 @@ pub(super) fn app_policy(nonce: &str) -> HeaderValue {
     HeaderValue::from_str(&policy).expect("the nonce is base64")
 }
 
+/// What a script may do that runs as a worker: a worker has the policy of its own file, not of the page.
+pub(super) const SCRIPT_POLICY: &str =
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; frame-ancestors 'none'";
+
 /// Adds to every response what it does not say itself.
 pub(super) async fn secure(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
