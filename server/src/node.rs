@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use crate::accounts::Accounts;
 use crate::auth::Authenticator;
 use crate::config::Config;
+use crate::history::Histories;
 use crate::http::{address, origin};
 use crate::shutdown::Shutdown;
 
@@ -20,18 +21,21 @@ pub struct Node {
     pub authenticator: Arc<Authenticator>,
     /// The built-in accounts.
     pub accounts: Accounts,
+    /// Where messages are kept.
+    pub histories: Histories,
     /// The end of this process.
     pub shutdown: Shutdown,
     proxies: Vec<IpNet>,
 }
 
 impl Node {
-    pub(crate) fn new(config: Config, accounts: Accounts, shutdown: Shutdown) -> Self {
+    pub(crate) fn new(config: Config, accounts: Accounts, histories: Histories, shutdown: Shutdown) -> Self {
         Self {
             authenticator: Arc::new(Authenticator::new(&config.auth, accounts.standings())),
             proxies: config.http.proxies(),
             config,
             accounts,
+            histories,
             shutdown,
         }
     }

@@ -20,7 +20,7 @@ use crate::clock;
 use crate::config::{Config, Mode, Secret};
 use crate::connection::{Live, Realtime};
 use crate::data_dir::{DataDir, DataDirError};
-use crate::history::Histories;
+use crate::history::{Histories, MemoryHistory, SqliteHistory, SqliteSettings};
 use crate::http;
 use crate::node::Node;
 use crate::random;
@@ -30,6 +30,7 @@ use crate::shutdown::{SHUTDOWN_LIMIT, Shutdown};
 /// Of the time to the exit, what connections have to hear of it and to close.
 const CONNECTIONS_LIMIT: Duration = Duration::from_secs(3);
 const ACCOUNTS_FILE: &str = "accounts.db";
+const MESSAGES_FILE: &str = "messages.db";
 /// Of the time to the exit, what is kept for the stores after the last connection is gone.
 const STORES_LIMIT: Duration = Duration::from_secs(2);
 
@@ -40,6 +41,8 @@ pub enum StartError {
     DataDir(DataDirError),
     /// The account database cannot be opened.
     Accounts(OpenError),
+    /// The message database cannot be opened.
+    Messages(crate::history::OpenError),
     /// The account database cannot be written to.
     Store(StoreError),
     /// The address cannot be listened on.
@@ -51,6 +54,7 @@ impl fmt::Display for StartError {
         match self {
             Self::DataDir(error) => error.fmt(f),
             Self::Accounts(error) => error.fmt(f),
+            Self::Messages(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::Listen(address, error) if error.kind() == io::ErrorKind::AddrInUse => write!(
                 f,
@@ -133,10 +137,11 @@ pub async fn start(mut config: Config, dev_password: Option<Secret>) -> Result<R
             .await
             .map_err(StartError::Store)?;
     }
+    let histories = histories(&config, &data_dir)?;
     let (listener, address) = listen::listen(&config.http)?;
     warn_if_public(&config, address);
-    let node = Arc::new(Node::new(config, accounts, Shutdown::default()));
-    let realtime = Realtime::new(node.clone(), shards(&node.config));
+    let node = Arc::new(Node::new(config, accounts, histories, Shutdown::default()));
+    let realtime = Realtime::new(node.clone(), shards(&node));
     let router = http::router(&node, realtime.router());
     let live = realtime.live().clone();
     let done = tokio::spawn(run(listener, router, node.clone(), realtime, data_dir));
@@ -149,15 +154,27 @@ pub async fn start(mut config: Config, dev_password: Option<Secret>) -> Result<R
     })
 }
 
-/// The channels of this node and where their messages are kept.
-fn shards(config: &Config) -> Shards {
-    let histories = Histories::in_memory(config.limits.idempotency_window_ms);
+/// Where messages are kept: on disk what is `stored`, in memory the rest.
+fn histories(config: &Config, data_dir: &DataDir) -> Result<Histories, StartError> {
+    let settings = SqliteSettings {
+        namespaces: Arc::new(config.namespaces.clone()),
+        idempotency_window_ms: config.limits.idempotency_window_ms,
+        clock: Arc::new(clock::unix_ms),
+    };
+    let stored =
+        SqliteHistory::open(&data_dir.file(MESSAGES_FILE), settings).map_err(StartError::Messages)?;
+    let memory = MemoryHistory::new(config.limits.idempotency_window_ms);
+    Ok(Histories::new(Arc::new(stored), Arc::new(memory)))
+}
+
+/// The channels of this node.
+fn shards(node: &Node) -> Shards {
     let settings = shards::Settings {
-        empty_channel_ms: config.limits.empty_channel_ms,
+        empty_channel_ms: node.config.limits.empty_channel_ms,
     };
     Shards::start(
-        histories,
-        config.namespaces.clone(),
+        node.histories.clone(),
+        node.config.namespaces.clone(),
         settings,
         Arc::new(clock::unix_ms),
     )

@@ -64,8 +64,8 @@ impl SqliteHistory {
     /// Where the file is damaged, foreign, from a newer server, or out of reach.
     pub fn open(path: &Path, settings: SqliteSettings) -> Result<Self, OpenError> {
         let failed = |why| OpenError::new(path, why);
-        let (mark, confirmed) = Mark::open(&path.with_extension("mark"))
-            .map_err(|error| failed(Why::Io(error)))?;
+        let (mark, confirmed) =
+            Mark::open(&path.with_extension("mark")).map_err(|error| failed(Why::Io(error)))?;
         let connection = schema::open_first(path, (&mark, confirmed))?;
         let is_writable = Arc::new(AtomicBool::new(true));
         let writer = Writer::new(Parts {

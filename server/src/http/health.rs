@@ -29,5 +29,12 @@ pub(super) async fn ready(State(node): State<Arc<Node>>) -> Result<Json<Value>, 
         Refusal::incident("the account store cannot be written to", &error)
             .with_status(StatusCode::SERVICE_UNAVAILABLE)
     })?;
+    if !node.histories.is_writable() {
+        return Err(Refusal::new(
+            ErrorCode::ServerError,
+            "The message store cannot be written to; the log says why. Free space on its disk, or use another server.",
+        )
+        .with_status(StatusCode::SERVICE_UNAVAILABLE));
+    }
     Ok(Json(json!({"status": "ready"})))
 }

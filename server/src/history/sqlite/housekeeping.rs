@@ -69,10 +69,10 @@ impl Housekeeping {
     fn channels(&self, transaction: &Connection) -> rusqlite::Result<Vec<(i64, String)>> {
         let limit = i64::try_from(CHANNELS_AT_ONCE).expect("a few");
         transaction
-            .prepare_cached("SELECT id, name FROM channels WHERE id > ?1 AND oldest <= top ORDER BY id LIMIT ?2")?
-            .query_map([self.cursor, limit], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })?
+            .prepare_cached(
+                "SELECT id, name FROM channels WHERE id > ?1 AND oldest <= top ORDER BY id LIMIT ?2",
+            )?
+            .query_map([self.cursor, limit], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect()
     }
 }

@@ -10,7 +10,10 @@ pub(super) const SEQ_BITS: u32 = 36;
 /// # Panics
 /// Where a channel has had more messages than a place can number: at a thousand a second, after two years.
 pub(super) fn place(channel: i64, seq: Seq) -> i64 {
-    assert!(seq >> SEQ_BITS == 0, "the seq fits into its part of the row number");
+    assert!(
+        seq >> SEQ_BITS == 0,
+        "the seq fits into its part of the row number"
+    );
     (channel << SEQ_BITS) | seq.cast_signed()
 }
 

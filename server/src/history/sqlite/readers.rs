@@ -66,11 +66,7 @@ impl Readers {
 
 /// The next job. Who waits for it holds the lock, the others wait for the lock: each job goes to one of them.
 fn next(waiting: &Mutex<Receiver<Job>>) -> Option<Job> {
-    waiting
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .recv()
-        .ok()
+    waiting.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
 
 impl Reader {

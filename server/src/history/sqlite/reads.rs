@@ -143,7 +143,11 @@ fn run(
             return Err(ReadError::Damaged(format!("{topic} has no message {expected}")));
         }
         // Below the first seq there is nothing to expect.
-        expected = if newest_first { expected.saturating_sub(1) } else { expected + 1 };
+        expected = if newest_first {
+            expected.saturating_sub(1)
+        } else {
+            expected + 1
+        };
         left -= 1;
         if entry.is_expired(bounds.now_ms) {
             continue;
@@ -171,7 +175,11 @@ fn entry(topic: &ChannelName, row: &rusqlite::Row<'_>) -> Result<Entry, ReadErro
     };
     // A wrong text would break the frame it is spliced into, and with it the whole page.
     let mut payload = Payload::parse(text(4)?).map_err(|_| damaged("its payload is no JSON"))?;
-    if let Some(joined) = row.get_ref(5)?.as_blob_or_null().map_err(|_| damaged("its attachments"))? {
+    if let Some(joined) = row
+        .get_ref(5)?
+        .as_blob_or_null()
+        .map_err(|_| damaged("its attachments"))?
+    {
         let parts = split_attachments(joined).ok_or_else(|| damaged("its attachments"))?;
         payload = payload.with_attachments(parts);
     }
@@ -194,12 +202,7 @@ fn entry(topic: &ChannelName, row: &rusqlite::Row<'_>) -> Result<Entry, ReadErro
 }
 
 /// Oldest seq that the retention lets stand: the disk follows it at leisure.
-fn oldest_kept(
-    snapshot: &Connection,
-    row: &Row,
-    retention: Retention,
-    now_ms: u64,
-) -> rusqlite::Result<Seq> {
+fn oldest_kept(snapshot: &Connection, row: &Row, retention: Retention, now_ms: u64) -> rusqlite::Result<Seq> {
     let oldest = row.oldest().max(retention.oldest_by_size(row.top));
     if retention.ttl_ms == 0 || oldest > row.top {
         return Ok(oldest);

@@ -249,7 +249,9 @@ fn insert_message(transaction: &Connection, row: &Row, draft: &Draft) -> rusqlit
 fn trim(transaction: &Connection, row: &mut Row, retention: Retention, now_ms: u64) -> rusqlite::Result<()> {
     let by_size = retention.oldest_by_size(row.top).max(row.oldest);
     let surplus = by_size - row.oldest;
-    let slack = retention.messages.map_or(0, |size| (size / 8).min(TRIMMED_AT_ONCE / 2));
+    let slack = retention
+        .messages
+        .map_or(0, |size| (size / 8).min(TRIMMED_AT_ONCE / 2));
     let mut oldest = row.oldest;
     if surplus > slack {
         oldest += surplus.min(TRIMMED_AT_ONCE);

@@ -201,7 +201,9 @@ fn check(connection: &Connection) -> Result<(), Why> {
             error => Err(Why::Sqlite(error)),
         })?;
     match astray {
-        Some(name) => Err(Why::Damaged(format!("messages of the channel {name} are missing"))),
+        Some(name) => Err(Why::Damaged(format!(
+            "messages of the channel {name} are missing"
+        ))),
         None => Ok(()),
     }
 }

@@ -84,7 +84,11 @@ impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(error) => error.fmt(f),
-            Self::Gone(path) => write!(f, "{} was taken away or replaced while it was in use", path.display()),
+            Self::Gone(path) => write!(
+                f,
+                "{} was taken away or replaced while it was in use",
+                path.display()
+            ),
         }
     }
 }
@@ -154,7 +158,9 @@ impl Writer {
             }
         }
         // A sender that has not heard of the last failure must not overtake what failed.
-        let (group, late): (Vec<_>, Vec<_>) = group.into_iter().partition(|batch| batch.term >= self.failure.term);
+        let (group, late): (Vec<_>, Vec<_>) = group
+            .into_iter()
+            .partition(|batch| batch.term >= self.failure.term);
         for batch in late {
             (batch.done)(Err(self.failure.clone()));
         }
@@ -180,7 +186,9 @@ impl Writer {
         let written = self.transact(|rows, transaction, window_ms| {
             let each = |batch: &Batch| {
                 let appends = batch.appends.iter();
-                appends.map(|append| rows.append(transaction, append, window_ms)).collect()
+                appends
+                    .map(|append| rows.append(transaction, append, window_ms))
+                    .collect()
             };
             group.iter().map(each).collect()
         });
