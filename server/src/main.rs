@@ -1,3 +1,7 @@
-//! The server.
+//! The server's command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    bmt_server::cli::run()
+}

@@ -25,7 +25,8 @@ pub struct Message<P = Payload> {
     pub timestamp: u64,
     /// Who published it.
     pub from: UserId,
-    /// Its number in the channel.
+    /// Its number in the channel. Reading, 0 stands for a server of the seeds that does not number.
+    #[serde(default)]
     pub seq: Seq,
     /// The publisher's own `messageId`: a client that sees its own settles its queue by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

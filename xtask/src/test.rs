@@ -59,7 +59,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
         scripts::of_folder(workspace, "tests/it", &made, filter)
     });
     report.test("package tests", with_package, |()| {
-        scripts::of_package(workspace, "packages/realtime", &made, filter)
+        scripts::of_folder(workspace, "packages/realtime/test", &made, filter)
     });
     report.test("browser tests", with_all, |()| {
         scripts::of_folder(workspace, "tests/browser", &made, filter)

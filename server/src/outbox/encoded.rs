@@ -5,13 +5,14 @@ use std::sync::OnceLock;
 use bmt_shared::event::ServerEvent;
 use bmt_shared::message::Priority;
 use bytes::Bytes;
+use serde_json::value::RawValue;
 
 /// An event with its encodings, each made when the first receiver of that format needs it.
 #[derive(Debug)]
 pub struct Encoded {
     event: ServerEvent,
     priority: Priority,
-    body: OnceLock<Box<str>>,
+    body: OnceLock<Box<RawValue>>,
     raw: OnceLock<Bytes>,
 }
 
@@ -47,11 +48,11 @@ impl Encoded {
 
     /// The event's body as JSON: the argument of the Socket.IO event [`ServerEvent::name`].
     #[must_use]
-    pub fn body(&self) -> &str {
+    pub fn body(&self) -> &RawValue {
         self.body.get_or_init(|| {
             let mut body = String::new();
             self.event.write_json(&mut body);
-            body.into_boxed_str()
+            RawValue::from_string(body).expect("events are written as JSON")
         })
     }
 

@@ -23,7 +23,7 @@ impl Request {
             Self::SubscribeBatch(topics) => {
                 let valid: Vec<&Subscribe> = topics.iter().filter_map(|topic| topic.as_ref().ok()).collect();
                 object.list("topics", &valid, |out, topic| {
-                    topic.fields(Object::open(out)).close()
+                    topic.fields(Object::open(out)).close();
                 })
             }
             Self::Unsubscribe(topic) | Self::Presence(topic) => object.str("topic", topic.as_str()),

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use super::made::Made;
 use super::tally::{self, Tally};
 use crate::failure::{Failure, Naming};
-use crate::node;
 use crate::workspace::Workspace;
 
 /// Runs the test files of a folder: real servers, sockets and browsers.
@@ -15,32 +14,20 @@ pub(super) fn of_folder(
     made: &Made,
     filter: Option<&str>,
 ) -> Result<Tally, Failure> {
-    let files = test_files(&workspace.root.join(folder))?;
+    let folder = workspace.root.join(folder);
+    let files = test_files(&folder)?;
     if files.is_empty() {
         return Ok(Tally::default());
     }
     let mut node = workspace.command("node");
+    // Beside the package.json they belong to.
+    node.current_dir(folder.parent().unwrap_or(&workspace.root));
     // One file at a time: a server and a browser fill two cores, and the tests hold them to time limits.
     node.args(["--test", "--test-reporter=spec", "--test-concurrency=1"]);
     if let Some(filter) = filter {
         node.arg("--test-name-pattern").arg(literal(filter));
     }
     tally::of(made.named_in(node.args(files)))
-}
-
-/// Runs a package's own `npm test`.
-pub(super) fn of_package(
-    workspace: &Workspace,
-    folder: &str,
-    made: &Made,
-    filter: Option<&str>,
-) -> Result<Tally, Failure> {
-    let mut npm = workspace.command(node::NPM);
-    npm.current_dir(workspace.root.join(folder)).arg("test");
-    if let Some(filter) = filter {
-        npm.args(["--", "--test-name-pattern"]).arg(literal(filter));
-    }
-    tally::of(made.named_in(&mut npm))
 }
 
 /// The files Node runs as tests, sorted. Named one by one: releases of Node differ in what a folder means.

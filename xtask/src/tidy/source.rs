@@ -1,6 +1,8 @@
 //! What the rules look at: the text files of the checkout.
 
-use crate::failure::Failure;
+use std::path::Path;
+
+use crate::failure::{Failure, Naming};
 use crate::process;
 use crate::workspace::Workspace;
 
@@ -37,22 +39,58 @@ fn code_of(line: &str) -> &str {
     comment.map_or(line, |(at, _)| &line[..at])
 }
 
+/// Folders of what is made, not written; only asked where there is no git to know it.
+const MADE: &[&str] = &[
+    ".git",
+    "artifacts",
+    "data",
+    "dist",
+    "node_modules",
+    "target",
+    "wasm",
+];
+
 /// All files that are tracked or would be by `git add`; those that are not text are left out.
 pub(super) fn tracked(workspace: &Workspace) -> Result<Vec<Source>, Failure> {
     let mut git = workspace.command("git");
-    let paths = process::output(git.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]))?;
-    let mut sources: Vec<Source> = paths
-        .split('\0')
-        .filter(|path| !path.is_empty())
-        // A file that was deleted but is still tracked, or is no text, is none of ours.
-        .filter_map(|path| {
-            let text = std::fs::read_to_string(workspace.root.join(path)).ok()?;
-            Some(Source { path: path.to_owned(), text })
-        })
-        .collect();
-    sources.sort_by(|a, b| a.path.cmp(&b.path));
-    sources.dedup_by(|a, b| a.path == b.path);
-    Ok(sources)
+    // The checkout may belong to another user than the one who tests it.
+    git.args([
+        "-c",
+        "safe.directory=*",
+        "ls-files",
+        "-z",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+    ]);
+    let mut paths: Vec<String> = match process::probe(&mut git) {
+        Some(listed) => listed.split_terminator('\0').map(str::to_owned).collect(),
+        None => walk(&workspace.root, "")?,
+    };
+    paths.sort();
+    paths.dedup();
+    // A file that was deleted but is still tracked, or is no text, has nothing to look at.
+    let read = |path: String| {
+        let text = std::fs::read_to_string(workspace.root.join(&path)).ok()?;
+        Some(Source { path, text })
+    };
+    Ok(paths.into_iter().filter_map(read).collect())
+}
+
+/// The files below a folder: what an unpacked archive of the sources has instead of a list by git.
+fn walk(folder: &Path, prefix: &str) -> Result<Vec<String>, Failure> {
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).naming(folder.display())? {
+        let entry = entry.naming(folder.display())?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_folder = entry.file_type().naming(entry.path().display())?.is_dir();
+        if is_folder && !MADE.contains(&name.as_str()) {
+            paths.extend(walk(&entry.path(), &format!("{prefix}{name}/"))?);
+        } else if !is_folder {
+            paths.push(format!("{prefix}{name}"));
+        }
+    }
+    Ok(paths)
 }
 
 #[cfg(test)]
@@ -66,6 +104,24 @@ pub(super) fn planted(path: &str, text: &str) -> Vec<Source> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_archive_without_git_is_walked_past_what_is_made() {
+        let folder = std::env::temp_dir().join(format!("bmt-walk-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("server/src")).unwrap();
+        std::fs::create_dir_all(folder.join("tests/node_modules/ws")).unwrap();
+        for name in [
+            "Cargo.toml",
+            "server/src/lib.rs",
+            "tests/node_modules/ws/index.js",
+        ] {
+            std::fs::write(folder.join(name), "").unwrap();
+        }
+        let mut found = walk(&folder, "").unwrap();
+        found.sort();
+        assert_eq!(found, ["Cargo.toml", "server/src/lib.rs"]);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 
     #[test]
     fn code_ends_where_its_comment_begins() {

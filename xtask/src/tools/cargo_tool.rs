@@ -12,8 +12,10 @@ pub(super) struct CargoTool {
     pub(super) package: &'static str,
     pub(super) binary: &'static str,
     pub(super) version: String,
-    /// Whether to build with the lock file the crate was published with.
-    pub(super) locked: bool,
+    /// Further arguments of `cargo install`.
+    pub(super) options: &'static [&'static str],
+    /// How much the compiler optimises it: a choice between the time it takes to build and to run.
+    pub(super) opt_level: &'static str,
     /// How long the installation takes, for the person who waits.
     pub(super) duration: &'static str,
 }
@@ -64,20 +66,13 @@ impl CargoTool {
         // The published profile links for minutes to save milliseconds of a tool that runs for seconds.
         cargo
             .env("CARGO_PROFILE_RELEASE_LTO", "off")
-            .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
+            .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", self.opt_level);
         cargo
-            .args([
-                "install",
-                self.package,
-                "--version",
-                &self.version,
-                "--force",
-                "--root",
-            ])
+            .args(["install", self.package, "--version", &self.version, "--force"])
+            .args(self.options)
+            .arg("--root")
             .arg(folder);
-        if self.locked {
-            cargo.arg("--locked");
-        }
         process::run(&mut cargo)
     }
 }

@@ -1,0 +1,195 @@
+//! What comes in on the transport.
+
+use bmt_shared::channel::ChannelName;
+use bmt_shared::close::CloseCode;
+use bmt_shared::event::{Gap, ServerEvent, Unsubscribed};
+use bmt_shared::id::{ServerMessageId, UserId};
+use bmt_shared::message::{Message, MessageKind};
+use bmt_shared::reply::Reply;
+use bytes::Bytes;
+
+use crate::client::Client;
+use crate::error::ClientError;
+use crate::event::{Event, Origin, Received};
+use crate::face::{Face, FaceError, RequestKind};
+use crate::link::{Enveloped, Inbound};
+use crate::now::Now;
+use crate::output::Frame;
+use crate::subscription::Accepted;
+
+impl<F: Face> Client<F> {
+    /// A frame came on the transport.
+    pub fn handle_frame(&mut self, now: Now, frame: Frame<'_>) {
+        self.set_now(now);
+        if !self.connection.has_transport() {
+            return;
+        }
+        self.counters.counts.frames_received += 1;
+        self.counters.counts.bytes_received += match frame {
+            Frame::Text(text) => text.len() as u64,
+            Frame::Binary(bytes) => bytes.len() as u64,
+        };
+        self.connection.ping_due = self.connection.ping_budget_ms.map(|budget| self.after(budget));
+        match self.link.receive(frame) {
+            Ok(inbound) => {
+                for one in inbound {
+                    self.handle_inbound(one);
+                }
+            }
+            Err(error) => {
+                self.tell(Event::Error(ClientError::Unreadable(FaceError(error.0))));
+                self.give_up(CloseCode::Protocol, "the server broke the protocol");
+            }
+        }
+    }
+
+    fn handle_inbound(&mut self, inbound: Inbound<'_>) {
+        // What stands behind the packet that ended the connection in one frame is of no use any more.
+        if !self.connection.has_transport() {
+            return;
+        }
+        match inbound {
+            Inbound::Open { ping_budget_ms } => {
+                self.connection.ping_budget_ms = Some(ping_budget_ms);
+                self.connection.ping_due = Some(self.after(ping_budget_ms));
+                if let Some(frame) = self.link.credentials(self.connection.token.as_deref()) {
+                    self.transmit(frame);
+                }
+            }
+            Inbound::Ping(text) => {
+                let pong = self.link.pong(&text);
+                self.transmit(pong);
+            }
+            // The server's next word is `connected`.
+            Inbound::Granted => {}
+            Inbound::Refused(data) => self.refused(data),
+            Inbound::Left => self.left(),
+            Inbound::Closing => self.give_up(CloseCode::NoStatus, "transport close"),
+            Inbound::Event {
+                name,
+                body,
+                attachments,
+            } => self.handle_event(&name, &body, &attachments),
+            Inbound::Reply {
+                key,
+                body,
+                attachments,
+            } => self.handle_reply(key, &body, &attachments),
+            Inbound::Enveloped(enveloped) => self.handle_enveloped(&enveloped),
+            Inbound::RawError(body) => self.handle_stray_reply(body),
+        }
+    }
+
+    fn handle_event(&mut self, name: &str, body: &str, attachments: &[Bytes]) {
+        // A failure of a request without a callback (SPEC §4).
+        if name == "ack" {
+            return self.handle_stray_reply(body);
+        }
+        match self.face.parse_event(name, body, attachments) {
+            Ok(Some(event)) => self.handle_server_event(event),
+            Ok(None) => {}
+            Err(error) => self.tell(Event::Error(ClientError::Unreadable(error))),
+        }
+    }
+
+    fn handle_stray_reply(&mut self, body: &str) {
+        let binding = self.link.binding();
+        match self.face.parse_reply(binding, RequestKind::Signal, body, &[]) {
+            Ok(Reply::Failed(failure)) => self.tell(Event::Error(ClientError::Refused(failure))),
+            Ok(_) => {}
+            Err(error) => self.tell(Event::Error(ClientError::Unreadable(error))),
+        }
+    }
+
+    fn handle_server_event(&mut self, event: ServerEvent<F::Payload>) {
+        match event {
+            ServerEvent::Connected(connected) => self.greeted(connected),
+            ServerEvent::Message(message) => self.handle_message(message),
+            ServerEvent::Signal(signal) => self.tell(Event::Signal(signal)),
+            ServerEvent::Presence(change) => self.tell(Event::Presence(change)),
+            ServerEvent::Receipt(receipt) => self.tell(Event::Receipt(receipt)),
+            ServerEvent::Delivery(delivery) => self.tell(Event::Delivery(delivery)),
+            ServerEvent::Notification(notification) => self.tell(Event::Notification(notification)),
+            ServerEvent::HeartbeatAck(_) => self.heartbeat_answered(),
+            ServerEvent::TokenExpiring(expiring) => {
+                self.tell(Event::TokenExpiring(expiring));
+                self.ask_refresh();
+            }
+            ServerEvent::Gap(gap) => self.handle_gap_event(&gap),
+            ServerEvent::Unsubscribed(unsubscribed) => self.handle_unsubscribed(unsubscribed),
+            ServerEvent::Closing(closing) => {
+                self.note_retry_after(closing.retry_after_ms);
+                self.connection.closing = Some(closing.clone());
+                self.tell(Event::Closing(closing));
+            }
+            ServerEvent::Error(failure) => self.tell(Event::Error(ClientError::Refused(failure))),
+        }
+    }
+
+    fn handle_enveloped(&mut self, enveloped: &Enveloped<'_>) {
+        let Ok(topic) = ChannelName::parse(&enveloped.topic) else {
+            let why = format!(
+                "a message came on {:?}, which is no channel name",
+                enveloped.topic
+            );
+            return self.tell(Event::Error(ClientError::Unreadable(FaceError(why))));
+        };
+        match self.face.parse_payload(enveloped.payload) {
+            Ok(payload) => self.handle_message(Message {
+                id: ServerMessageId::new(&enveloped.id),
+                topic,
+                kind: MessageKind::Event,
+                payload,
+                timestamp: enveloped.timestamp,
+                from: UserId::new(&enveloped.from),
+                seq: enveloped.seq,
+                client_message_id: None,
+                prev: None,
+            }),
+            Err(error) => self.tell(Event::Error(ClientError::Unreadable(error))),
+        }
+    }
+
+    /// A message of the live stream.
+    fn handle_message(&mut self, message: Message<F::Payload>) {
+        self.settle_by_copy(&message);
+        if self.left.contains(&message.topic) {
+            return;
+        }
+        let topic = message.topic.clone();
+        let Some(subscription) = self.subscriptions.get_mut(&topic) else {
+            // Servers of the seeds put a user on channels that the client never asked for.
+            return self.deliver(message, Origin::Live);
+        };
+        match subscription.accept(message) {
+            Accepted::Deliver(message) => {
+                self.deliver(message, Origin::Live);
+                self.release(&topic);
+            }
+            Accepted::Duplicate => self.counters.counts.duplicates_dropped += 1,
+            Accepted::Held => self.mind_gap(&topic),
+        }
+    }
+
+    /// Hands a message on, unless its id was handed on lately.
+    pub(super) fn deliver(&mut self, message: Message<F::Payload>, origin: Origin) {
+        if self.dedup.insert(&message.id) {
+            self.counters.counts.messages_received += 1;
+            self.tell(Event::Message(Received { message, origin }));
+        } else {
+            self.counters.counts.duplicates_dropped += 1;
+        }
+    }
+
+    /// The server knows that a stream broke: recover from before it.
+    fn handle_gap_event(&mut self, gap: &Gap) {
+        if self.subscriptions.contains_key(&gap.topic) {
+            self.recover(&gap.topic);
+        }
+    }
+
+    fn handle_unsubscribed(&mut self, unsubscribed: Unsubscribed) {
+        self.forget_subscription(&unsubscribed.topic);
+        self.tell(Event::Unsubscribed(unsubscribed));
+    }
+}

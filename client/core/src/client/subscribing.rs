@@ -1,0 +1,408 @@
+//! Subscriptions: asking for them, asking again, and filling gaps.
+
+use bmt_shared::channel::ChannelName;
+use bmt_shared::error::{ErrorCode, Failure};
+use bmt_shared::limits::{BATCH, HISTORY_PAGE_MAX};
+use bmt_shared::position::Position;
+use bmt_shared::reply::{HistoryPage, NotRecovered, Reply, Subscribed};
+use bmt_shared::request::{HistoryQuery, HistoryRange, Request, Subscribe};
+
+use crate::client::Client;
+use crate::error::ClientError;
+use crate::event::{Event, GapNotice, Origin, RequestId};
+use crate::face::{Face, RequestKind};
+use crate::now::Now;
+use crate::request::Purpose;
+use crate::subscription::{Standing, Subscription};
+
+impl<F: Face> Client<F> {
+    /// Subscribes to a channel, now or when there is a connection; it is kept over reconnects. Answered when it
+    /// takes effect. `since` is where the application stands; without it the newest `history` come first.
+    ///
+    /// Messages come as [`Event::Message`] only, so the answer's `messages` are empty.
+    pub fn subscribe(&mut self, now: Now, subscribe: Subscribe) -> RequestId {
+        let id = self.want(now, subscribe);
+        self.subscribe_wanted();
+        id
+    }
+
+    /// Subscribes to many channels with as few requests as possible; one answer each, in the same order.
+    pub fn subscribe_all(&mut self, now: Now, subscribes: Vec<Subscribe>) -> Vec<RequestId> {
+        let ids = subscribes
+            .into_iter()
+            .map(|subscribe| self.want(now, subscribe))
+            .collect();
+        self.subscribe_wanted();
+        ids
+    }
+
+    /// Gives a subscription up. Nothing of the channel is handed on from here.
+    pub fn unsubscribe(&mut self, now: Now, topic: &ChannelName) -> RequestId {
+        self.set_now(now);
+        let id = self.requests.next_id();
+        let was_known = self.forget_subscription(topic);
+        if self.online().is_none() || !was_known {
+            self.answer(id, Ok(Reply::Unsubscribed(topic.clone())));
+            return id;
+        }
+        self.left.insert(topic.clone());
+        let purpose = Purpose::Unsubscribe(id, topic.clone());
+        self.send(
+            RequestKind::Unsubscribe,
+            purpose,
+            Request::Unsubscribe(topic.clone()),
+            None,
+        );
+        id
+    }
+
+    fn want(&mut self, now: Now, subscribe: Subscribe) -> RequestId {
+        self.set_now(now);
+        let id = self.requests.next_id();
+        self.left.remove(&subscribe.topic);
+        let topic = subscribe.topic.clone();
+        match self.subscriptions.get_mut(&topic) {
+            Some(known) => {
+                known.waiters.push(id);
+                // What is asked already, with the same options, answers both.
+                if known.want != subscribe || !matches!(known.standing, Standing::Asked(_)) {
+                    known.want = subscribe;
+                    known.standing = Standing::Wanted;
+                }
+            }
+            None => {
+                let mut subscription = Subscription::new(subscribe);
+                subscription.waiters.push(id);
+                self.subscriptions.insert(topic, subscription);
+            }
+        }
+        id
+    }
+
+    /// Asks for every subscription that is wanted and not asked for.
+    pub(super) fn subscribe_wanted(&mut self) {
+        let Some(online) = self.online() else { return };
+        let is_full = online.is_full();
+        let limits = online.connected.limits.as_ref();
+        let most = limits.map_or(1, |limits| limits.batch as usize).clamp(1, BATCH);
+        let wanted: Vec<Subscribe> = self
+            .subscriptions
+            .values()
+            .filter(|subscription| subscription.standing == Standing::Wanted)
+            .map(|subscription| subscription.request(is_full))
+            .collect();
+        for chunk in wanted.chunks(most) {
+            let topics: Vec<ChannelName> = chunk.iter().map(|subscribe| subscribe.topic.clone()).collect();
+            let (kind, request) = match chunk {
+                [one] => (RequestKind::Subscribe, Request::Subscribe(one.clone())),
+                many => (
+                    RequestKind::SubscribeBatch,
+                    Request::SubscribeBatch(many.iter().cloned().map(Ok).collect()),
+                ),
+            };
+            let key = self.send(kind, Purpose::Subscribe(topics.clone()), request, None);
+            for topic in &topics {
+                self.stand(topic, Standing::Asked(key));
+            }
+        }
+    }
+
+    pub(super) fn conclude_subscribe(
+        &mut self,
+        key: u64,
+        topics: &[ChannelName],
+        result: Result<Reply<F::Payload>, ClientError>,
+    ) {
+        let results: Vec<Result<Reply<F::Payload>, ClientError>> = match result {
+            Ok(Reply::Batch(replies)) => replies
+                .into_iter()
+                .map(|(_, reply)| match reply {
+                    Reply::Failed(failure) => Err(ClientError::Refused(failure)),
+                    reply => Ok(reply),
+                })
+                .collect(),
+            Ok(reply) => vec![Ok(reply)],
+            // One fate for all of the batch.
+            Err(error) => topics.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let mut results = results.into_iter();
+        for topic in topics {
+            // A batch that is answered short leaves the rest unanswered.
+            let result = results.next().unwrap_or(Err(ClientError::Timeout));
+            let standing = self.subscriptions.get(topic).map(|known| known.standing);
+            if standing != Some(Standing::Asked(key)) {
+                continue;
+            }
+            match result {
+                Ok(Reply::Subscribed(subscribed)) => self.subscribed(topic, subscribed),
+                Ok(_) => {
+                    self.stand(topic, Standing::Live);
+                    self.answer_waiters(topic, || Ok(Reply::Done));
+                }
+                Err(error) => self.subscribe_failed(topic, &error),
+            }
+        }
+        self.subscribe_wanted();
+    }
+
+    fn subscribed(&mut self, topic: &ChannelName, mut subscribed: Subscribed<F::Payload>) {
+        let messages = std::mem::take(&mut subscribed.messages);
+        let Some(subscription) = self.subscriptions.get_mut(topic) else {
+            return;
+        };
+        subscription.refusals = 0;
+        subscription.standing = Standing::Live;
+        let top = Position {
+            seq: subscribed.seq,
+            epoch: subscribed.epoch.clone(),
+        };
+        let cursor = subscription.cursor.clone();
+        let can_page = subscription.want.params.is_empty();
+        let reply = subscribed.clone();
+        self.answer_waiters(topic, || Ok(Reply::Subscribed(reply.clone())));
+        let Some(since) = cursor else {
+            self.begin_at(topic, messages, top, Origin::History);
+            return self.release(topic);
+        };
+        match (subscribed.recovered, subscribed.reason) {
+            (Some(false), Some(NotRecovered::Limit)) if can_page && since.epoch == top.epoch => {
+                return self.page(topic, since.seq);
+            }
+            (Some(true), _) => self.hand_on_recovered(topic, messages, top),
+            (None, _) if since == top => {}
+            (_, reason) => {
+                let reason = reason.map_or("unknown", NotRecovered::as_str);
+                self.report_gap(topic, reason, since.clone(), subscribed.oldest_seq);
+                if since.epoch == top.epoch && since.seq <= top.seq {
+                    self.hand_on_recovered(topic, messages, top);
+                } else {
+                    self.begin_at(topic, messages, top, Origin::Recovered);
+                }
+            }
+        }
+        self.release(topic);
+    }
+
+    /// The reader's position begins, or begins anew, with these messages.
+    fn begin_at(
+        &mut self,
+        topic: &ChannelName,
+        messages: Vec<bmt_shared::message::Message<F::Payload>>,
+        top: Position,
+        origin: Origin,
+    ) {
+        if let Some(subscription) = self.subscriptions.get_mut(topic) {
+            subscription.cursor = Some(top);
+        }
+        for message in messages {
+            self.settle_by_copy(&message);
+            self.deliver(message, origin);
+        }
+    }
+
+    fn hand_on_recovered(
+        &mut self,
+        topic: &ChannelName,
+        messages: Vec<bmt_shared::message::Message<F::Payload>>,
+        top: Position,
+    ) {
+        for message in messages {
+            self.settle_by_copy(&message);
+            let subscription = self.subscriptions.get_mut(topic);
+            match subscription.and_then(|subscription| subscription.recover(message)) {
+                Some(message) => self.deliver(message, Origin::Recovered),
+                None => self.counters.counts.duplicates_dropped += 1,
+            }
+        }
+        if let Some(subscription) = self.subscriptions.get_mut(topic) {
+            subscription.advance(top);
+        }
+    }
+
+    fn subscribe_failed(&mut self, topic: &ChannelName, error: &ClientError) {
+        let delay = match error {
+            ClientError::Refused(failure) if failure.code.is_retryable() => failure.retry_after_ms,
+            ClientError::Timeout => Some(0),
+            ClientError::Unreadable(_) => None,
+            _ => {
+                let failure = error
+                    .failure()
+                    .cloned()
+                    .unwrap_or_else(|| Failure::new(ErrorCode::SubscribeFailed, error.to_string()));
+                self.answer_waiters(topic, || Err(error.clone()));
+                self.subscriptions.remove(topic);
+                return self.tell(Event::SubscribeFailed {
+                    topic: topic.clone(),
+                    failure,
+                });
+            }
+        };
+        let refusals = self.subscriptions.get(topic).map_or(0, |known| known.refusals);
+        let backoff = self.config.reconnect.delay_ms(refusals, &mut self.random);
+        let at = self.after(delay.unwrap_or(backoff));
+        if let Some(subscription) = self.subscriptions.get_mut(topic) {
+            subscription.refusals += 1;
+            subscription.standing = Standing::Later(at);
+        }
+    }
+
+    /// A message waits behind a gap: ask for what is missing, unless that is under way.
+    pub(super) fn mind_gap(&mut self, topic: &ChannelName) {
+        let patience_ends = self.after(self.config.gap_patience_ms);
+        let Some(subscription) = self.subscriptions.get_mut(topic) else {
+            return;
+        };
+        subscription.patience_ends.get_or_insert(patience_ends);
+        if subscription.standing == Standing::Live {
+            self.recover(topic);
+        }
+    }
+
+    /// Asks again from where the reader stands.
+    pub(super) fn recover(&mut self, topic: &ChannelName) {
+        self.counters.counts.recoveries += 1;
+        self.stand(topic, Standing::Wanted);
+        self.subscribe_wanted();
+    }
+
+    fn page(&mut self, topic: &ChannelName, after: u64) {
+        let request = Request::History(HistoryQuery {
+            topic: topic.clone(),
+            range: HistoryRange::After(after),
+            limit: HISTORY_PAGE_MAX,
+        });
+        let key = self.send(RequestKind::History, Purpose::Page(topic.clone()), request, None);
+        let patience_ends = self.after(self.config.gap_patience_ms);
+        if let Some(subscription) = self.subscriptions.get_mut(topic) {
+            subscription.standing = Standing::Paging(key);
+            // Each page is progress, so what waits behind it may wait anew.
+            if subscription.is_holding() {
+                subscription.patience_ends = Some(patience_ends);
+            }
+        }
+    }
+
+    pub(super) fn conclude_page(
+        &mut self,
+        key: u64,
+        topic: &ChannelName,
+        result: Result<Reply<F::Payload>, ClientError>,
+    ) {
+        let subscription = self.subscriptions.get(topic);
+        let Some(subscription) = subscription.filter(|known| known.standing == Standing::Paging(key)) else {
+            return;
+        };
+        let cursor = subscription.cursor.clone();
+        match (result, cursor) {
+            (Ok(Reply::History(page)), Some(cursor)) if page.epoch == cursor.epoch => {
+                self.paged(topic, page, &cursor);
+            }
+            // The numbering began again, or the page did not come: ask from the start what became of it.
+            (Ok(_), _) => self.recover(topic),
+            (Err(error), _) => self.subscribe_failed(topic, &error),
+        }
+    }
+
+    fn paged(&mut self, topic: &ChannelName, page: HistoryPage<F::Payload>, cursor: &Position) {
+        let epoch = page.epoch.clone();
+        let last = page.messages.last().map_or(cursor.seq, |message| message.seq);
+        let has_more = page.has_more && last > cursor.seq;
+        let covered = if has_more { last } else { page.seq };
+        let top = Position { seq: covered, epoch };
+        self.hand_on_recovered(topic, page.messages, top);
+        if has_more {
+            return self.page(topic, last);
+        }
+        self.stand(topic, Standing::Live);
+        self.release(topic);
+    }
+
+    /// Hands on what waited, as far as it follows; what is still behind a gap asks again.
+    pub(super) fn release(&mut self, topic: &ChannelName) {
+        let Some(subscription) = self.subscriptions.get_mut(topic) else {
+            return;
+        };
+        let released = subscription.release();
+        let still_holding = subscription.is_holding();
+        for message in released {
+            self.deliver(message, Origin::Live);
+        }
+        if still_holding {
+            self.mind_gap(topic);
+        }
+    }
+
+    pub(super) fn subscription_deadlines(&mut self) {
+        let now = self.now.monotonic_ms;
+        let impatient: Vec<ChannelName> = self
+            .subscriptions
+            .iter()
+            .filter(|(_, known)| known.patience_ends.is_some_and(|ends| ends <= now))
+            .map(|(topic, _)| topic.clone())
+            .collect();
+        for topic in impatient {
+            self.give_up_gap(&topic);
+        }
+        if self.online().is_none() {
+            return;
+        }
+        for subscription in self.subscriptions.values_mut() {
+            if matches!(subscription.standing, Standing::Later(at) if at <= now) {
+                subscription.standing = Standing::Wanted;
+            }
+        }
+        self.subscribe_wanted();
+    }
+
+    /// Nobody brought what is missing in time: go on without it, and say so.
+    fn give_up_gap(&mut self, topic: &ChannelName) {
+        let Some(subscription) = self.subscriptions.get_mut(topic) else {
+            return;
+        };
+        let since = subscription.cursor.clone();
+        let first = subscription.first_held();
+        let held = subscription.release_all();
+        if let Some(since) = since {
+            self.report_gap(topic, "timeout", since, first);
+        }
+        for message in held {
+            self.deliver(message, Origin::Live);
+        }
+    }
+
+    fn report_gap(&mut self, topic: &ChannelName, reason: &str, since: Position, oldest_seq: Option<u64>) {
+        self.counters.counts.gaps += 1;
+        self.tell(Event::Gap(GapNotice {
+            topic: topic.clone(),
+            reason: reason.to_owned(),
+            since,
+            oldest_seq,
+        }));
+    }
+
+    /// Drops a subscription; whoever still waits for it is told. Whether there was one.
+    pub(super) fn forget_subscription(&mut self, topic: &ChannelName) -> bool {
+        self.answer_waiters(topic, || Err(ClientError::Cancelled));
+        self.subscriptions.remove(topic).is_some()
+    }
+
+    fn answer_waiters(
+        &mut self,
+        topic: &ChannelName,
+        result: impl Fn() -> Result<Reply<F::Payload>, ClientError>,
+    ) {
+        let waiters = self
+            .subscriptions
+            .get_mut(topic)
+            .map(|known| std::mem::take(&mut known.waiters));
+        for id in waiters.into_iter().flatten() {
+            self.answer(id, result());
+        }
+    }
+
+    fn stand(&mut self, topic: &ChannelName, standing: Standing) {
+        if let Some(subscription) = self.subscriptions.get_mut(topic) {
+            subscription.standing = standing;
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Ids seen lately: the only way to tell a repetition where messages have no seq.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use bmt_shared::id::ServerMessageId;
+
+/// The last ids, as many as the window holds.
+#[derive(Debug)]
+pub(crate) struct Dedup {
+    window: usize,
+    order: VecDeque<ServerMessageId>,
+    seen: BTreeSet<ServerMessageId>,
+}
+
+impl Dedup {
+    pub(crate) fn new(window: usize) -> Self {
+        Self {
+            window,
+            order: VecDeque::new(),
+            seen: BTreeSet::new(),
+        }
+    }
+
+    /// Remembers an id; whether it was new.
+    pub(crate) fn insert(&mut self, id: &ServerMessageId) -> bool {
+        if self.window == 0 {
+            return true;
+        }
+        if !self.seen.insert(id.clone()) {
+            return false;
+        }
+        self.order.push_back(id.clone());
+        if self.order.len() > self.window
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.seen.remove(&oldest);
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_forgotten_when_the_window_has_passed() {
+        let mut dedup = Dedup::new(2);
+        let [a, b, c] = ["a", "b", "c"].map(ServerMessageId::new);
+        assert!(dedup.insert(&a) && dedup.insert(&b) && !dedup.insert(&a));
+        assert!(dedup.insert(&c));
+        assert!(dedup.insert(&a), "a has left the window");
+        assert!(!dedup.insert(&c));
+    }
+}

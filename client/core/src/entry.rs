@@ -1,0 +1,31 @@
+//! A message that waits to be acked: in memory, and wherever the driver persists it.
+
+use bmt_shared::id::{MessageId, UserId};
+use bmt_shared::request::Publish;
+
+/// One entry of the offline queue (SPEC §9).
+///
+/// It is neutral to how it is stored. In the seed's format `publish` is `topic`, `payload` and `options`.
+/// Binary parts of the payload live in memory only.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The key under which it is published once.
+    pub message_id: MessageId,
+    /// What is published.
+    pub publish: Publish,
+    /// When `publish` was called, ms since the Unix epoch: expiry counts from here.
+    pub timestamp: u64,
+    /// Whose message it is; `None` until a login is known, then the first login's.
+    pub user: Option<UserId>,
+    /// [`crate::Config::server`] where it was queued; `None` in the seed's format, then the first one's.
+    pub server: Option<String>,
+}
+
+/// What the driver does to the stored queue.
+#[derive(Clone, Debug, PartialEq)]
+pub enum QueueChange {
+    /// Keep this entry, in place of one with the same id.
+    Put(Entry),
+    /// Forget the entry with this id.
+    Remove(MessageId),
+}

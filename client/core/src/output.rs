@@ -1,0 +1,121 @@
+//! What the core asks of its driver.
+
+use bytes::Bytes;
+
+use crate::entry::QueueChange;
+use crate::event::Event;
+
+/// One thing for the driver to do, or to tell.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output<P> {
+    /// Ask the application for a token; the answer is [`crate::Client::handle_token`].
+    AskToken,
+    /// Open a transport; the answer is [`crate::Client::handle_opened`] or [`crate::Client::handle_closed`].
+    Connect(Connect),
+    /// Send a frame.
+    Transmit(Transmit),
+    /// Close the transport and say nothing more of it: for the core it is over already.
+    Close {
+        /// The WebSocket close code to send.
+        code: u16,
+        /// Why, for the peer's log.
+        reason: &'static str,
+    },
+    /// Change the stored queue, before what follows is done.
+    Persist(QueueChange),
+    /// Get or give back the lock under which tabs send the stored queue.
+    Lock(LockChange),
+    /// Tell the application.
+    Event(Event<P>),
+    /// There is nothing more to do until a call of the driver's, at the latest
+    /// [`crate::Client::handle_timeout`] at this time. `None` waits for the world alone.
+    Timeout(Option<Timeout>),
+}
+
+/// A transport to open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connect {
+    /// The kind.
+    pub transport: Transport,
+    /// Path and query, to be put behind the server's origin: `/socket.io/?EIO=4&transport=websocket`.
+    pub path_and_query: String,
+    /// WebSocket subprotocols to offer. They may hold the token: never log them.
+    pub protocols: Vec<String>,
+}
+
+/// Kinds of transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// RFC 6455.
+    WebSocket,
+}
+
+/// A frame to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transmit {
+    /// A text frame.
+    Text(String),
+    /// A binary frame.
+    Binary(Bytes),
+}
+
+/// A frame that came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Frame<'a> {
+    /// A text frame.
+    Text(&'a str),
+    /// A binary frame.
+    Binary(&'a [u8]),
+}
+
+/// What to do about the lock of the stored queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockChange {
+    /// Ask for it. When it is held, read the stored queue again ([`crate::Client::handle_restored`]), then call
+    /// [`crate::Client::handle_lock`].
+    Acquire,
+    /// Give it back, or stop asking.
+    Release,
+}
+
+/// The next deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timeout {
+    /// When, on [`crate::Now::monotonic_ms`].
+    pub at_ms: u64,
+    /// What ends then.
+    pub reason: TimeoutReason,
+}
+
+/// What ends at a deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TimeoutReason {
+    /// The application has not answered with a token.
+    Token,
+    /// The transport has not opened.
+    Open,
+    /// The server has not said `connected`.
+    Greeting,
+    /// The next attempt to connect is due.
+    Retry,
+    /// The connection has lived long enough to forget the attempts before it.
+    Settled,
+    /// A heartbeat is due.
+    Heartbeat,
+    /// A heartbeat was not answered.
+    Pong,
+    /// The server's own pings have stopped.
+    Ping,
+    /// A request was not answered.
+    Request,
+    /// Messages waited long enough behind a gap.
+    Gap,
+    /// A subscription that was refused for the moment is due again.
+    Resubscribe,
+    /// A queued message expires.
+    QueueExpiry,
+    /// The queue may be sent again after the server asked to wait.
+    QueueRetry,
+    /// The lock of the stored queue was waited for long enough.
+    Lock,
+}

@@ -1,0 +1,96 @@
+//! Requests on their way, and requests of the application that wait for a connection.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bmt_shared::channel::ChannelName;
+use bmt_shared::id::MessageId;
+use bmt_shared::request::Request;
+
+use crate::event::RequestId;
+use crate::face::RequestKind;
+
+/// A request that was sent and not answered.
+#[derive(Debug)]
+pub(crate) struct InFlight {
+    pub(crate) kind: RequestKind,
+    pub(crate) purpose: Purpose,
+    /// Monotonic ms.
+    pub(crate) sent_at: u64,
+    /// Monotonic ms.
+    pub(crate) until: u64,
+}
+
+/// What to do with the answer.
+#[derive(Debug)]
+pub(crate) enum Purpose {
+    /// Subscriptions made, restored or recovered, in the order of the batch.
+    Subscribe(Vec<ChannelName>),
+    /// A page of what one of them missed.
+    Page(ChannelName),
+    /// A subscription given up.
+    Unsubscribe(RequestId, ChannelName),
+    /// Entries of the queue, in the order of the batch.
+    Publish(Vec<MessageId>),
+    /// A request of the application.
+    Call(Call),
+    /// A new token for the living connection; nobody waits.
+    Refresh,
+}
+
+/// A request of the application that is sent once more on the next connection, until its time is over.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) id: RequestId,
+    pub(crate) request: Request,
+    /// Monotonic ms.
+    pub(crate) until: u64,
+}
+
+/// All requests.
+#[derive(Debug, Default)]
+pub(crate) struct Requests {
+    pub(crate) in_flight: BTreeMap<u64, InFlight>,
+    pub(crate) waiting: VecDeque<Call>,
+    last_key: u64,
+    last_id: u64,
+}
+
+impl Requests {
+    pub(crate) fn next_key(&mut self) -> u64 {
+        self.last_key += 1;
+        self.last_key
+    }
+
+    pub(crate) fn next_id(&mut self) -> RequestId {
+        self.last_id += 1;
+        RequestId(self.last_id)
+    }
+
+    /// The keys of requests whose time is over.
+    pub(crate) fn overdue(&self, monotonic_ms: u64) -> Vec<u64> {
+        let overdue = self.in_flight.iter().filter(|(_, one)| one.until <= monotonic_ms);
+        overdue.map(|(key, _)| *key).collect()
+    }
+
+    /// When the time of the next is over.
+    pub(crate) fn next_deadline(&self) -> Option<u64> {
+        let sent = self.in_flight.values().map(|one| one.until);
+        sent.chain(self.waiting.iter().map(|call| call.until)).min()
+    }
+}
+
+/// The shape of a request's answer.
+pub(crate) fn kind_of(request: &Request) -> RequestKind {
+    match request {
+        Request::Subscribe(_) => RequestKind::Subscribe,
+        Request::SubscribeBatch(_) => RequestKind::SubscribeBatch,
+        Request::Unsubscribe(_) => RequestKind::Unsubscribe,
+        Request::Publish(_) => RequestKind::Publish,
+        Request::PublishBatch(_) => RequestKind::PublishBatch,
+        Request::Signal(..) | Request::Heartbeat(_) | Request::Ack(_) => RequestKind::Signal,
+        Request::History(_) => RequestKind::History,
+        Request::Presence(_) => RequestKind::Presence,
+        Request::Read(..) => RequestKind::Read,
+        Request::Refresh(_) => RequestKind::Refresh,
+    }
+}

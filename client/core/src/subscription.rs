@@ -1,0 +1,177 @@
+//! One subscribed channel: what was asked, where the reader stands, and what waits behind a gap.
+
+use std::collections::BTreeMap;
+
+use bmt_shared::limits::RECOVERY_MESSAGES;
+use bmt_shared::message::Message;
+use bmt_shared::position::{Position, Seq};
+use bmt_shared::request::Subscribe;
+
+use crate::event::RequestId;
+
+/// A channel the application wants.
+#[derive(Debug)]
+pub(crate) struct Subscription<P> {
+    /// What the application asked for; `since` is its starting point, until there is a cursor.
+    pub(crate) want: Subscribe,
+    /// The last message handed on, or known to need no handing on.
+    pub(crate) cursor: Option<Position>,
+    pub(crate) standing: Standing,
+    /// Messages behind a gap, by seq.
+    held: BTreeMap<Seq, Message<P>>,
+    /// When they have waited long enough, monotonic ms.
+    pub(crate) patience_ends: Option<u64>,
+    /// Whose `subscribe` has not been answered.
+    pub(crate) waiters: Vec<RequestId>,
+    /// Refusals in a row that were for the moment only.
+    pub(crate) refusals: u32,
+}
+
+/// How a subscription stands on the present connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Not asked for yet.
+    Wanted,
+    /// Asked for, or asked again to fill a gap, by the request with this key.
+    Asked(u64),
+    /// In place.
+    Live,
+    /// In place; a page of what was missed comes with this request.
+    Paging(u64),
+    /// Refused for the moment; due again at this monotonic time.
+    Later(u64),
+}
+
+/// What to do with a message that came.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Accepted<P> {
+    /// Hand it on.
+    Deliver(Message<P>),
+    /// It was handed on before.
+    Duplicate,
+    /// It waits; the one before it is missing.
+    Held,
+}
+
+impl<P> Subscription<P> {
+    pub(crate) fn new(want: Subscribe) -> Self {
+        Self {
+            cursor: want.since.clone(),
+            want,
+            standing: Standing::Wanted,
+            held: BTreeMap::new(),
+            patience_ends: None,
+            waiters: Vec::new(),
+            refusals: 0,
+        }
+    }
+
+    /// The request that gets or restores it, from where the reader stands.
+    pub(crate) fn request(&self, with_since: bool) -> Subscribe {
+        let mut request = self.want.clone();
+        request.since = self.cursor.clone().filter(|_| with_since);
+        if request.since.is_some() {
+            request.history = None;
+        }
+        request
+    }
+
+    /// Takes a message of the live stream. One without a seq (0) or before the first reply passes: nothing can
+    /// be told about its order.
+    pub(crate) fn accept(&mut self, message: Message<P>) -> Accepted<P> {
+        let Some(cursor) = self.cursor.as_mut().filter(|_| message.seq > 0) else {
+            return Accepted::Deliver(message);
+        };
+        if message.seq <= cursor.seq {
+            return Accepted::Duplicate;
+        }
+        if previous(&message) <= cursor.seq {
+            cursor.seq = message.seq;
+            return Accepted::Deliver(message);
+        }
+        // What is beyond the bound is not kept: it is above the cursor, so a later recovery brings it.
+        if self.held.len() < RECOVERY_MESSAGES {
+            self.held.insert(message.seq, message);
+        }
+        Accepted::Held
+    }
+
+    /// Takes a message of a recovery or a page, which may skip seqs.
+    pub(crate) fn recover(&mut self, message: Message<P>) -> Option<Message<P>> {
+        match &mut self.cursor {
+            Some(cursor) if message.seq <= cursor.seq => None,
+            Some(cursor) => {
+                cursor.seq = message.seq;
+                Some(message)
+            }
+            None => Some(message),
+        }
+    }
+
+    /// Everything up to `position` is dealt with.
+    pub(crate) fn advance(&mut self, position: Position) {
+        match &mut self.cursor {
+            Some(cursor) if cursor.epoch == position.epoch => cursor.seq = cursor.seq.max(position.seq),
+            cursor => *cursor = Some(position),
+        }
+    }
+
+    /// The held messages that follow the cursor now.
+    pub(crate) fn release(&mut self) -> Vec<Message<P>> {
+        let mut released = Vec::new();
+        while let Some(first) = self.held.first_entry() {
+            let cursor = self.cursor.as_ref().map_or(0, |cursor| cursor.seq);
+            if *first.key() <= cursor {
+                first.remove();
+            } else if previous(first.get()) <= cursor {
+                let message = first.remove();
+                self.move_cursor(message.seq);
+                released.push(message);
+            } else {
+                break;
+            }
+        }
+        if self.held.is_empty() {
+            self.patience_ends = None;
+        }
+        released
+    }
+
+    /// All held messages, over whatever is missing between them.
+    pub(crate) fn release_all(&mut self) -> Vec<Message<P>> {
+        self.patience_ends = None;
+        let released: Vec<_> = std::mem::take(&mut self.held).into_values().collect();
+        if let Some(last) = released.last() {
+            self.move_cursor(last.seq);
+        }
+        released
+    }
+
+    /// Whether messages wait.
+    pub(crate) fn is_holding(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// The seq of the first message that waits.
+    pub(crate) fn first_held(&self) -> Option<Seq> {
+        self.held.keys().next().copied()
+    }
+
+    /// The connection is gone; what is held will come again with the next recovery.
+    pub(crate) fn handle_lost(&mut self) {
+        self.standing = Standing::Wanted;
+        self.held.clear();
+        self.patience_ends = None;
+    }
+
+    fn move_cursor(&mut self, seq: Seq) {
+        if let Some(cursor) = &mut self.cursor {
+            cursor.seq = cursor.seq.max(seq);
+        }
+    }
+}
+
+/// The seq that a reader must have reached for the message to follow.
+fn previous<P>(message: &Message<P>) -> Seq {
+    message.prev.unwrap_or(message.seq.saturating_sub(1))
+}

@@ -1,0 +1,201 @@
+//! Missing messages: asked for, waited for, reported.
+
+use bmt_client_core::Event;
+use serde_json::{Value, json};
+
+use crate::harness::{Request, World, message, seq_of, topic};
+
+fn at(seq: u64) -> World {
+    let mut world = World::greeted();
+    world.subscribed("public:a", seq);
+    world.events.clear();
+    world
+}
+
+fn messages(seqs: std::ops::RangeInclusive<u64>) -> Vec<Value> {
+    seqs.map(|seq| message("public:a", seq)).collect()
+}
+
+fn recovered(world: &mut World, to: &Request, seqs: std::ops::RangeInclusive<u64>) {
+    let top = *seqs.end();
+    let more = json!({"recovered": true, "messages": messages(seqs)});
+    world.reply_subscribed(to, top, &more);
+}
+
+fn gap_reasons(world: &World) -> Vec<String> {
+    let reason = |event: &Event<_>| match event {
+        Event::Gap(gap) => Some(gap.reason.clone()),
+        _ => None,
+    };
+    world.events.iter().filter_map(reason).collect()
+}
+
+#[test]
+fn a_gap_is_recovered_exactly_once_and_in_order() {
+    let mut world = at(3);
+    world.message("public:a", 6);
+    world.message("public:a", 7);
+    let request = world.request();
+    assert_eq!(request.body["since"], json!({"seq": 3, "epoch": "e"}));
+    assert!(world.seqs().is_empty(), "later messages wait");
+    recovered(&mut world, &request, 4..=7);
+    world.message("public:a", 8);
+    assert_eq!(world.seqs(), [4, 5, 6, 7, 8]);
+    assert_eq!(world.client.stats().recoveries, 1);
+}
+
+#[test]
+fn what_is_still_missing_after_a_recovery_is_asked_for_again() {
+    let mut world = at(0);
+    world.message("public:a", 3);
+    let first = world.request();
+    world.message("public:a", 7);
+    recovered(&mut world, &first, 1..=4);
+    let second = world.request();
+    assert_eq!(second.body["since"]["seq"], 4);
+    recovered(&mut world, &second, 5..=7);
+    assert_eq!(world.seqs(), [1, 2, 3, 4, 5, 6, 7]);
+}
+
+#[test]
+fn a_skip_that_the_server_tells_is_no_gap() {
+    let mut world = at(3);
+    let mut skipping = message("public:a", 9);
+    skipping["prev"] = json!(3);
+    world.event("message", &skipping);
+    assert_eq!(world.seqs(), [9]);
+    assert!(world.requests().is_empty());
+}
+
+#[test]
+fn a_recovery_may_skip_and_covers_up_to_its_seq() {
+    let mut world = at(3);
+    world.message("public:a", 9);
+    let request = world.request();
+    let more = json!({"recovered": true, "messages": [message("public:a", 5)]});
+    world.reply_subscribed(&request, 9, &more);
+    world.message("public:a", 10);
+    assert_eq!(world.seqs(), [5, 10], "9 was covered, and is not owed");
+}
+
+#[test]
+fn repetitions_are_dropped() {
+    let mut world = at(3);
+    for seq in [4, 4, 5, 4, 5, 6] {
+        world.message("public:a", seq);
+    }
+    assert_eq!(world.seqs(), [4, 5, 6]);
+    assert_eq!(world.client.stats().duplicates_dropped, 3);
+}
+
+#[test]
+fn messages_wait_two_seconds_at_most_and_the_gap_is_reported() {
+    let mut world = at(3);
+    world.message("public:a", 5);
+    world.message("public:a", 6);
+    world.advance(1_999);
+    assert!(world.events.iter().all(|event| seq_of(event).is_none()));
+    world.advance(1);
+    assert_eq!(gap_reasons(&world), ["timeout"]);
+    assert_eq!(world.seqs(), [5, 6]);
+    world.message("public:a", 7);
+    assert_eq!(world.seqs(), [7]);
+}
+
+#[test]
+fn more_than_one_recovery_holds_is_paged_until_it_meets_the_live_stream() {
+    let mut world = at(10);
+    world.cut();
+    world.come_back();
+    let request = world.request();
+    let limit =
+        json!({"recovered": false, "reason": "limit", "oldestSeq": 1, "messages": messages(361..=410)});
+    world.reply_subscribed(&request, 410, &limit);
+    let page = world.request();
+    assert_eq!((page.name.as_str(), &page.body["after"]), ("history", &json!(10)));
+    world.message("public:a", 411);
+    world.reply(
+        &page,
+        &json!({"status": "success", "messages": messages(11..=210), "seq": 411, "epoch": "e", "hasMore": true}),
+    );
+    let page = world.request();
+    assert_eq!(page.body["after"], 210);
+    world.message("public:a", 412);
+    world.reply(
+        &page,
+        &json!({"status": "success", "messages": messages(211..=411), "seq": 411, "epoch": "e", "hasMore": false}),
+    );
+    world.message("public:a", 413);
+    assert!(gap_reasons(&world).is_empty());
+    assert_eq!(world.seqs(), (11..=413).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_is_no_longer_kept_is_reported_and_the_stream_goes_on() {
+    for (reason, epoch) in [
+        ("trimmed", "e"),
+        ("epoch_changed", "e2"),
+        ("position_ahead", "e2"),
+    ] {
+        let mut world = at(10);
+        world.cut();
+        world.come_back();
+        let request = world.request();
+        let top = if epoch == "e" { 60 } else { 4 };
+        let newest = messages(top - 1..=top).into_iter().map(|mut message| {
+            message["id"] = json!(format!("new-{}", message["seq"]));
+            message
+        });
+        let more = json!({"recovered": false, "reason": reason, "oldestSeq": top - 1, "epoch": epoch,
+            "messages": newest.collect::<Vec<_>>()});
+        world.reply_subscribed(&request, top, &more);
+        world.event("message", &{
+            let mut next = message("public:a", top + 1);
+            next["id"] = json!("next");
+            next
+        });
+        assert_eq!(gap_reasons(&world), [reason]);
+        assert_eq!(world.seqs(), [top - 1, top, top + 1], "{reason}");
+        let position = world.client.position(&topic("public:a")).unwrap();
+        assert_eq!((position.seq, position.epoch.as_str()), (top + 1, epoch));
+    }
+}
+
+#[test]
+fn a_break_that_the_server_tells_of_is_recovered() {
+    let mut world = at(3);
+    world.event(
+        "gap",
+        &json!({"topic": "public:a", "reason": "slow_consumer", "seq": 5, "epoch": "e"}),
+    );
+    let request = world.request();
+    recovered(&mut world, &request, 4..=5);
+    assert_eq!(world.seqs(), [4, 5]);
+}
+
+#[test]
+fn a_message_that_cannot_be_read_is_recovered_too() {
+    let mut world = at(3);
+    world.event("message", &json!({"topic": "public:a"}));
+    assert!(matches!(world.events[..], [Event::Error(_)]));
+    world.message("public:a", 5);
+    let request = world.request();
+    recovered(&mut world, &request, 4..=5);
+    assert_eq!(world.seqs(), [4, 5]);
+}
+
+#[test]
+fn a_gap_is_forgotten_with_its_connection() {
+    let mut world = at(3);
+    world.message("public:a", 5);
+    world.cut();
+    world.come_back();
+    world.requests();
+    assert!(
+        world
+            .client
+            .position(&topic("public:a"))
+            .is_some_and(|position| position.seq == 3)
+    );
+    assert!(world.seqs().is_empty());
+}

@@ -1,0 +1,18 @@
+//! The client core in scenarios: a scripted server, a stored queue, and time that passes when told to.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "the helpers of a test fail it as its assertions do"
+)]
+
+mod connection;
+mod gaps;
+mod harness;
+mod heartbeat;
+mod publishing;
+mod queue;
+mod raw;
+mod requests;
+mod seeds;
+mod subscriptions;
+mod tabs;

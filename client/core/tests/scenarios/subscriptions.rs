@@ -1,0 +1,196 @@
+//! Subscriptions over the life of connections.
+
+use bmt_client_core::event::Origin;
+use bmt_client_core::{ClientError, Event};
+use bmt_shared::reply::Reply;
+use bmt_shared::request::Subscribe;
+use serde_json::json;
+
+use crate::harness::{World, failed, message, subscribed, topic};
+
+#[test]
+fn a_subscription_is_answered_and_its_messages_come_in_order() {
+    let mut world = World::greeted();
+    let id = world.subscribe("public:a");
+    let request = world.request();
+    assert_eq!(request.name, "subscribe");
+    assert!(!world.is_answered(id));
+    world.reply_subscribed(&request, 7, &json!({}));
+    assert!(matches!(world.answer(id), Ok(Reply::Subscribed(_))));
+    assert!(world.client.is_subscribed(&topic("public:a")));
+    world.message("public:a", 8);
+    world.message("public:a", 9);
+    assert_eq!(world.seqs(), [8, 9]);
+}
+
+#[test]
+fn history_comes_as_messages_before_the_live_ones() {
+    let mut world = World::greeted();
+    let mut subscribe = Subscribe::to(topic("public:a"));
+    subscribe.history = Some(2);
+    world.act(|client, now| client.subscribe(now, subscribe));
+    let request = world.request();
+    assert_eq!(request.body["history"], 2);
+    let page = json!({"messages": [message("public:a", 6), message("public:a", 7)]});
+    world.reply_subscribed(&request, 7, &page);
+    world.message("public:a", 8);
+    let origins: Vec<_> = world
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Message(received) => Some((received.message.seq, received.origin)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        origins,
+        [(6, Origin::History), (7, Origin::History), (8, Origin::Live)]
+    );
+}
+
+#[test]
+fn a_subscription_made_offline_is_answered_when_it_takes_effect() {
+    let mut world = World::new(Default::default());
+    let id = world.subscribe("public:a");
+    world.advance(60_000);
+    assert!(!world.is_answered(id));
+    world.connect();
+    world.greet();
+    let request = world.request();
+    world.reply_subscribed(&request, 0, &json!({}));
+    assert!(world.answer(id).is_ok());
+}
+
+#[test]
+fn after_a_reconnect_all_are_asked_for_in_one_batch_from_where_they_stand() {
+    let mut world = World::greeted();
+    world.subscribed("public:a", 3);
+    world.subscribed("public:b", 5);
+    world.message("public:a", 4);
+    world.events.clear();
+    world.cut();
+    world.come_back();
+    let request = world.request();
+    assert_eq!(
+        request.body["topics"],
+        json!([
+            {"topic": "public:a", "since": {"seq": 4, "epoch": "e"}},
+            {"topic": "public:b", "since": {"seq": 5, "epoch": "e"}},
+        ])
+    );
+    let missed = json!({"recovered": true, "messages": [message("public:a", 5), message("public:a", 6)]});
+    world.reply(
+        &request,
+        &json!({"status": "success", "results": [
+            subscribed("public:a", 6, &missed),
+            subscribed("public:b", 5, &json!({"recovered": true, "messages": []})),
+        ]}),
+    );
+    world.message("public:a", 7);
+    assert_eq!(world.seqs(), [5, 6, 7]);
+}
+
+#[test]
+fn one_refusal_in_a_batch_does_not_stop_the_rest() {
+    let mut world = World::greeted();
+    let both = ["public:a", "private:b"].map(|name| Subscribe::to(topic(name)));
+    let ids = world.act(|client, now| client.subscribe_all(now, both.to_vec()));
+    let request = world.request();
+    let results: Vec<_> = request.body["topics"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| match entry["topic"].as_str().unwrap() {
+            "public:a" => subscribed("public:a", 0, &json!({})),
+            _ => failed("permission_denied", None),
+        })
+        .collect();
+    world.reply(&request, &json!({"status": "success", "results": results}));
+    assert!(world.answer(ids[0]).is_ok());
+    let refused = world.answer(ids[1]).unwrap_err();
+    assert_eq!(refused.code(), "permission_denied");
+    assert_eq!(
+        world.client.subscriptions().count(),
+        1,
+        "the refused one is not asked for again"
+    );
+}
+
+#[test]
+fn a_refusal_for_the_moment_is_asked_again_and_nobody_is_told_of_it() {
+    let mut world = World::greeted();
+    let id = world.subscribe("public:a");
+    let request = world.request();
+    world.reply(&request, &failed("rate_limited", Some(700)));
+    world.advance(699);
+    assert!(world.requests().is_empty() && !world.is_answered(id));
+    world.advance(1);
+    let again = world.request();
+    world.reply_subscribed(&again, 0, &json!({}));
+    assert!(world.answer(id).is_ok());
+}
+
+#[test]
+fn an_unanswered_subscribe_is_asked_again() {
+    let mut world = World::greeted();
+    let id = world.subscribe("public:a");
+    let lost = world.request();
+    world.advance(10_000);
+    let again = world.request();
+    world.reply_subscribed(&lost, 0, &json!({}));
+    assert!(
+        !world.is_answered(id),
+        "the answer to a request that was given up says nothing"
+    );
+    world.reply_subscribed(&again, 0, &json!({}));
+    assert!(world.answer(id).is_ok());
+}
+
+#[test]
+fn nothing_is_handed_on_after_unsubscribe() {
+    let mut world = World::greeted();
+    world.subscribed("public:a", 0);
+    let id = world.act(|client, now| client.unsubscribe(now, &topic("public:a")));
+    let request = world.request();
+    world.message("public:a", 1);
+    world.reply(&request, &json!({"status": "success", "topic": "public:a"}));
+    assert_eq!(world.answer(id), Ok(Reply::Unsubscribed(topic("public:a"))));
+    assert!(world.seqs().is_empty());
+    world.cut();
+    world.come_back();
+    assert!(world.requests().is_empty());
+}
+
+#[test]
+fn unsubscribing_before_the_answer_cancels_the_subscribe() {
+    let mut world = World::greeted();
+    let id = world.subscribe("public:a");
+    let first = world.request();
+    world.act(|client, now| client.unsubscribe(now, &topic("public:a")));
+    assert_eq!(world.answer(id), Err(ClientError::Cancelled));
+    let again = world.subscribe("public:a");
+    world.reply_subscribed(&first, 0, &json!({}));
+    assert!(
+        !world.is_answered(again),
+        "the first answer was for the first subscription"
+    );
+}
+
+#[test]
+fn a_right_that_is_lost_ends_the_subscription() {
+    let mut world = World::greeted();
+    world.subscribed("public:a", 0);
+    world.event(
+        "unsubscribed",
+        &json!({"topic": "public:a", "code": "permission_denied", "message": "no more"}),
+    );
+    assert!(
+        world
+            .events
+            .iter()
+            .any(|event| matches!(event, Event::Unsubscribed(_)))
+    );
+    world.cut();
+    world.come_back();
+    assert!(world.requests().is_empty());
+}

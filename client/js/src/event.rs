@@ -1,0 +1,212 @@
+//! Events: their names and bodies as the package's types describe them.
+
+use bmt_client_web::{Acked, ConnectionState, Entry, Event, GapNotice, StateChange, Stats, Status};
+use bmt_shared::event::{Connected, Level, Notification, PresenceAction};
+use bmt_shared::identity::User;
+use js_sys::Array;
+use wasm_bindgen::JsValue;
+
+use crate::face::JsPayload;
+use crate::object::Fields;
+use crate::{error, reply};
+
+/// Name and body; `None` for what only Rust applications are told.
+pub(crate) fn write(event: &Event<JsPayload>) -> Option<(&'static str, JsValue)> {
+    let body = match event {
+        // The object that came is the object that goes.
+        Event::Message(received) => return Some(("message", received.message.payload.whole.clone())),
+        Event::Signal(signal) => return Some(("signal", signal.payload.whole.clone())),
+        Event::Connected(body) => connected(body),
+        Event::StateChange(change) => state_change(change),
+        Event::Disconnected(body) => Fields::new()
+            .number("code", u64::from(body.code))
+            .set("reason", body.reason.as_str())
+            .set("willReconnect", body.will_reconnect),
+        Event::Reconnecting(body) => Fields::new()
+            .number("attempt", u64::from(body.attempt))
+            .maybe_number("delayMs", body.delay_ms),
+        Event::Reconnected { attempts } | Event::ReconnectFailed { attempts } => {
+            Fields::new().number("attempts", u64::from(*attempts))
+        }
+        Event::TokenExpiring(body) => Fields::new().number("expiresAt", body.expires_at),
+        Event::Presence(change) => Fields::new()
+            .set("topic", change.topic.as_str())
+            .set(
+                "action",
+                if change.action == PresenceAction::Join {
+                    "join"
+                } else {
+                    "leave"
+                },
+            )
+            .set("user", reply::write_user(&change.user)),
+        Event::Receipt(receipt) => Fields::new()
+            .set("topic", receipt.topic.as_str())
+            .set("userId", receipt.user_id.as_str())
+            .number("seq", receipt.seq),
+        Event::Delivery(delivery) => Fields::new()
+            .set("messageId", delivery.message_id.as_str())
+            .number("confirmed", delivery.confirmed)
+            .number("pending", delivery.pending),
+        Event::Notification(body) => notification(body),
+        Event::Gap(gap) => gap_notice(gap),
+        Event::Unsubscribed(body) => Fields::new()
+            .set("topic", body.topic.as_str())
+            .set("code", body.code.as_str())
+            .set("message", body.message.as_str()),
+        Event::Closing(body) => Fields::new()
+            .number("code", u64::from(body.code))
+            .set("reason", body.reason.as_str())
+            .maybe_number("retryAfterMs", body.retry_after_ms),
+        Event::Ack(acked) => ack(acked),
+        Event::QueueOverflow(entry) | Event::QueueExpired(entry) => loss(entry),
+        Event::QueueRejected { entry, failure } => loss(entry).set(
+            "error",
+            error::refusal(failure, Some(entry.publish.topic.as_str())),
+        ),
+        Event::QueueSize(size) => Fields::new().number("size", *size as u64),
+        Event::Latency(ms) => Fields::new().number("ms", *ms),
+        Event::TokenExpired => Fields::new(),
+        Event::Error(body) => return Some(("error", error::write(body, None))),
+        Event::SubscribeFailed { topic, failure } => {
+            return Some(("error", error::refusal(failure, Some(topic.as_str()))));
+        }
+        Event::Reply { .. } => return None,
+    };
+    Some((name(event), body.done()))
+}
+
+fn name(event: &Event<JsPayload>) -> &'static str {
+    match event {
+        Event::StateChange(_) => "stateChange",
+        Event::Connected(_) => "connected",
+        Event::Disconnected(_) => "disconnected",
+        Event::Reconnecting(_) => "reconnecting",
+        Event::Reconnected { .. } => "reconnected",
+        Event::ReconnectFailed { .. } => "reconnectFailed",
+        Event::TokenExpired => "tokenExpired",
+        Event::TokenExpiring(_) => "tokenExpiring",
+        Event::Message(_) => "message",
+        Event::Signal(_) => "signal",
+        Event::Presence(_) => "presence",
+        Event::Receipt(_) => "receipt",
+        Event::Delivery(_) => "delivery",
+        Event::Notification(_) => "notification",
+        Event::Gap(_) => "gap",
+        Event::Unsubscribed(_) => "unsubscribed",
+        Event::Closing(_) => "closing",
+        Event::Ack(_) => "ack",
+        Event::QueueOverflow(_) => "queueOverflow",
+        Event::QueueExpired(_) => "queueExpired",
+        Event::QueueRejected { .. } => "queueRejected",
+        Event::QueueSize(_) => "queueSize",
+        Event::Latency(_) => "latency",
+        Event::Error(_) | Event::SubscribeFailed { .. } | Event::Reply { .. } => "error",
+    }
+}
+
+fn connected(body: &Connected) -> Fields {
+    Fields::new()
+        .set("connectionId", body.connection_id.as_str())
+        .number("timestamp", body.timestamp)
+        .set("user", user(&body.user))
+}
+
+fn user(user: &User) -> JsValue {
+    let permissions: Array = user
+        .permissions
+        .iter()
+        .map(|name| JsValue::from_str(name))
+        .collect();
+    Fields::new()
+        .set("userId", user.user_id.as_str())
+        .set("name", user.name.as_str())
+        .set("role", user.role.as_str())
+        .set("permissions", permissions)
+        .done()
+}
+
+fn state_change(change: &StateChange) -> Fields {
+    Fields::new()
+        .set("from", change.from.as_str())
+        .set("to", change.to.as_str())
+        .number("at", change.at)
+        .maybe("reason", change.reason.as_deref())
+}
+
+fn notification(body: &Notification) -> Fields {
+    let level = match body.level {
+        Level::Info => "info",
+        Level::Warning => "warning",
+        Level::Error => "error",
+    };
+    Fields::new()
+        .set("id", body.id.as_str())
+        .set("type", "notification")
+        .set("level", level)
+        .maybe("title", body.title.as_deref())
+        .set("message", body.message.as_str())
+        .number("timestamp", body.timestamp)
+}
+
+fn gap_notice(gap: &GapNotice) -> Fields {
+    Fields::new()
+        .set("topic", gap.topic.as_str())
+        .set("reason", gap.reason.as_str())
+        .number("seq", gap.since.seq)
+        .set("epoch", gap.since.epoch.as_str())
+        .maybe_number("oldestSeq", gap.oldest_seq)
+}
+
+fn ack(acked: &Acked) -> Fields {
+    let published = match &acked.published {
+        Some(published) => reply::write_published(published),
+        // Servers of the seeds do not say where it stands.
+        None => Fields::new()
+            .set("messageId", acked.message_id.as_str())
+            .set("topic", acked.topic.as_str())
+            .set("duplicate", false),
+    };
+    published.set("clientMessageId", acked.message_id.as_str())
+}
+
+fn loss(entry: &Entry) -> Fields {
+    Fields::new()
+        .set("messageId", entry.message_id.as_str())
+        .set("topic", entry.publish.topic.as_str())
+}
+
+/// The link's state as `getState()` returns it.
+pub(crate) fn state(state: &ConnectionState) -> JsValue {
+    Fields::new()
+        .set("status", state.status.as_str())
+        .maybe_number("lastConnected", state.last_connected)
+        .maybe_number("lastDisconnected", state.last_disconnected)
+        .number("reconnectAttempts", u64::from(state.reconnect_attempts))
+        .maybe_number("nextRetryAt", state.next_retry_at)
+        .maybe("error", state.error.as_deref())
+        .done()
+}
+
+/// The counts as `getStats()` returns them.
+pub(crate) fn stats(status: Status, stats: &Stats) -> JsValue {
+    Fields::new()
+        .set("status", status.as_str())
+        .number("subscriptions", stats.subscriptions as u64)
+        .number("queueSize", stats.queue_size as u64)
+        .number("reconnectCount", stats.reconnects)
+        .number("messagesReceived", stats.messages_received)
+        .number("messagesPublished", stats.messages_published)
+        .number("duplicatesDropped", stats.duplicates_dropped)
+        .number("recoveries", stats.recoveries)
+        .number("gaps", stats.gaps)
+        .number("framesReceived", stats.frames_received)
+        .number("framesSent", stats.frames_sent)
+        .number("bytesReceived", stats.bytes_received)
+        .number("bytesSent", stats.bytes_sent)
+        .maybe_number("latencyMs", stats.latency_last_ms)
+        .maybe_number("latencyP50Ms", stats.latency_p50_ms)
+        .maybe_number("latencyP95Ms", stats.latency_p95_ms)
+        .maybe_number("latencyP99Ms", stats.latency_p99_ms)
+        .done()
+}

@@ -1,0 +1,258 @@
+//! How this face reads what the server sends: by the host's `JSON`, looking only at the envelope.
+
+use bmt_client_web::{Binding, Face, FaceError, RequestKind};
+use bmt_shared::channel::ChannelName;
+use bmt_shared::error::ErrorCode;
+use bmt_shared::event::{
+    Closing, Connected, Delivery, Gap, HeartbeatAck, Level, Notification, PresenceAction, PresenceChange,
+    Receipt, ServerEvent, TokenExpiring, Unsubscribed,
+};
+use bmt_shared::id::{ConnectionId, MessageId, ServerMessageId, UserId};
+use bmt_shared::identity::{Role, User};
+use bmt_shared::limits::Limits;
+use bmt_shared::message::{Message, MessageKind, Signal};
+use bmt_shared::position::Epoch;
+use bmt_shared::reply::{Present, Reply};
+use bytes::Bytes;
+use wasm_bindgen::JsValue;
+
+use crate::object::{Body, integer};
+use crate::{attachments, reply};
+
+/// A message's content, with what it came in.
+///
+/// The event handed to the application is the very object that `JSON.parse` made, so nothing is copied.
+#[derive(Clone)]
+pub(crate) struct JsPayload {
+    /// The message or signal as it came, or a payload alone.
+    pub(crate) whole: JsValue,
+}
+
+/// The face of JavaScript values.
+pub(crate) struct JsFace;
+
+impl Face for JsFace {
+    type Payload = JsPayload;
+
+    fn parse_event(
+        &self,
+        name: &str,
+        body: &str,
+        attachments: &[Bytes],
+    ) -> Result<Option<ServerEvent<JsPayload>>, FaceError> {
+        let unreadable = || FaceError(format!("the server's event `{name}` is not what its name says"));
+        let body = Body::parse(body).ok_or_else(unreadable)?;
+        attachments::put(&body, attachments);
+        match event(name, &body) {
+            Parsed::Event(event) => Ok(Some(event)),
+            Parsed::Unknown => Ok(None),
+            Parsed::Unreadable => Err(unreadable()),
+        }
+    }
+
+    fn parse_reply(
+        &self,
+        _binding: Binding,
+        kind: RequestKind,
+        body: &str,
+        attachments: &[Bytes],
+    ) -> Result<Reply<JsPayload>, FaceError> {
+        let body =
+            Body::parse(body).ok_or_else(|| FaceError("the server's reply is no object".to_owned()))?;
+        attachments::put(&body, attachments);
+        Ok(reply::read(kind, &body))
+    }
+
+    fn parse_payload(&self, json: &str) -> Result<JsPayload, FaceError> {
+        let whole = js_sys::JSON::parse(json);
+        let whole = whole.map_err(|_| FaceError("the server's payload is no JSON".to_owned()))?;
+        Ok(JsPayload { whole })
+    }
+}
+
+enum Parsed {
+    Event(ServerEvent<JsPayload>),
+    Unknown,
+    Unreadable,
+}
+
+fn event(name: &str, body: &Body) -> Parsed {
+    let event = match name {
+        "message" => message(body).map(ServerEvent::Message),
+        "connected" => connected(body).map(ServerEvent::Connected),
+        "signal" => signal(body).map(ServerEvent::Signal),
+        "presence" => presence(body).map(ServerEvent::Presence),
+        "receipt" => receipt(body).map(ServerEvent::Receipt),
+        "delivery" => delivery(body).map(ServerEvent::Delivery),
+        "notification" => notification(body).map(ServerEvent::Notification),
+        "heartbeat_ack" => {
+            integer(&body.timestamp()).map(|timestamp| ServerEvent::HeartbeatAck(HeartbeatAck { timestamp }))
+        }
+        "token_expiring" => body
+            .integer("expiresAt")
+            .map(|expires_at| ServerEvent::TokenExpiring(TokenExpiring { expires_at })),
+        "gap" => gap(body).map(ServerEvent::Gap),
+        "unsubscribed" => unsubscribed(body).map(ServerEvent::Unsubscribed),
+        "closing" => closing(body).map(ServerEvent::Closing),
+        "error" => Some(ServerEvent::Error(reply::failure(body))),
+        _ => return Parsed::Unknown,
+    };
+    event.map_or(Parsed::Unreadable, Parsed::Event)
+}
+
+pub(crate) fn topic(body: &Body) -> Option<ChannelName> {
+    ChannelName::parse(&body.topic().as_string()?).ok()
+}
+
+fn user_id(value: &JsValue) -> Option<UserId> {
+    value.as_string().map(|id| UserId::new(&id))
+}
+
+/// A message; `None` where a field is missing that every message has.
+pub(crate) fn message(body: &Body) -> Option<Message<JsPayload>> {
+    let client_message_id = body.client_message_id().as_string();
+    Some(Message {
+        id: ServerMessageId::new(&body.id().as_string()?),
+        topic: topic(body)?,
+        kind: MessageKind::Event,
+        timestamp: integer(&body.timestamp())?,
+        from: user_id(&body.from())?,
+        seq: integer(&body.seq())?,
+        client_message_id: client_message_id.and_then(|id| MessageId::parse(&id).ok()),
+        prev: integer(&body.prev()),
+        payload: JsPayload {
+            whole: body.clone().into(),
+        },
+    })
+}
+
+fn signal(body: &Body) -> Option<Signal<JsPayload>> {
+    Some(Signal {
+        topic: topic(body)?,
+        from: user_id(&body.from())?,
+        timestamp: integer(&body.timestamp())?,
+        payload: JsPayload {
+            whole: body.clone().into(),
+        },
+    })
+}
+
+fn connected(body: &Body) -> Option<Connected> {
+    Some(Connected {
+        connection_id: ConnectionId::new(&body.text("connectionId")?),
+        timestamp: integer(&body.timestamp())?,
+        user: user(&body.object("user")?)?,
+        server_time: body.integer("serverTime"),
+        heartbeat_interval: body.integer("heartbeatInterval"),
+        limits: body.object("limits").map(|limits| read_limits(&limits)),
+    })
+}
+
+fn user(body: &Body) -> Option<User> {
+    let user_id = user_id(&body.get("userId"))?;
+    let role = body.text("role").and_then(|role| Role::parse(&role));
+    let permissions = body.list("permissions");
+    Some(User {
+        name: body.text("name").unwrap_or_else(|| user_id.to_string()),
+        user_id,
+        role: role.unwrap_or_default(),
+        permissions: permissions.iter().filter_map(JsValue::as_string).collect(),
+    })
+}
+
+fn read_limits(body: &Body) -> Limits {
+    let mut limits = Limits::default();
+    let read = |name, limit: &mut u64| {
+        if let Some(told) = body.integer(name) {
+            *limit = told;
+        }
+    };
+    read("messageBytes", &mut limits.message_bytes);
+    read("frameBytes", &mut limits.frame_bytes);
+    read("idempotencyWindowMs", &mut limits.idempotency_window_ms);
+    read("batch", &mut limits.batch);
+    read("subscriptions", &mut limits.subscriptions);
+    read("publishPerSecond", &mut limits.publish_per_second);
+    read("publishBurst", &mut limits.publish_burst);
+    read("signalPerSecond", &mut limits.signal_per_second);
+    limits
+}
+
+pub(crate) fn present(body: &Body) -> Option<Present> {
+    Some(Present {
+        user_id: user_id(&body.get("userId"))?,
+        name: body.text("name").unwrap_or_default(),
+        connections: body.integer("connections").unwrap_or(1),
+        since: body.integer("since").unwrap_or(0),
+    })
+}
+
+fn presence(body: &Body) -> Option<PresenceChange> {
+    Some(PresenceChange {
+        topic: topic(body)?,
+        action: match body.text("action")?.as_str() {
+            "join" => PresenceAction::Join,
+            "leave" => PresenceAction::Leave,
+            _ => return None,
+        },
+        user: present(&body.object("user")?)?,
+    })
+}
+
+fn receipt(body: &Body) -> Option<Receipt> {
+    Some(Receipt {
+        topic: topic(body)?,
+        user_id: user_id(&body.get("userId"))?,
+        seq: integer(&body.seq())?,
+    })
+}
+
+fn delivery(body: &Body) -> Option<Delivery> {
+    Some(Delivery {
+        message_id: ServerMessageId::new(&body.text("messageId")?),
+        confirmed: body.integer("confirmed")?,
+        pending: body.integer("pending")?,
+    })
+}
+
+fn notification(body: &Body) -> Option<Notification> {
+    Some(Notification {
+        id: ServerMessageId::new(&body.id().as_string()?),
+        kind: "notification".to_owned(),
+        level: match body.text("level")?.as_str() {
+            "info" => Level::Info,
+            "warning" => Level::Warning,
+            "error" => Level::Error,
+            _ => return None,
+        },
+        title: body.text("title"),
+        message: body.text("message")?,
+        timestamp: integer(&body.timestamp())?,
+    })
+}
+
+fn gap(body: &Body) -> Option<Gap> {
+    Some(Gap {
+        topic: topic(body)?,
+        reason: body.text("reason")?,
+        seq: integer(&body.seq())?,
+        epoch: Epoch::new(&body.text("epoch")?),
+        oldest_seq: body.integer("oldestSeq"),
+    })
+}
+
+fn unsubscribed(body: &Body) -> Option<Unsubscribed> {
+    Some(Unsubscribed {
+        topic: topic(body)?,
+        code: ErrorCode::parse(&body.text("code")?),
+        message: body.text("message").unwrap_or_default(),
+    })
+}
+
+fn closing(body: &Body) -> Option<Closing> {
+    Some(Closing {
+        code: u16::try_from(body.integer("code")?).ok()?,
+        reason: body.text("reason").unwrap_or_default(),
+        retry_after_ms: body.integer("retryAfterMs"),
+    })
+}

@@ -1,0 +1,321 @@
+//! The run loop: what the world says goes into the core, what the core asks for is done, until it waits.
+//!
+//! The core's contract is "mutate, then drain `poll_output`". Everything that may call back at once (a fixed
+//! token, a lock that nobody else wants) puts its word into `inbox`, so that no mutation happens while outputs
+//! are being done. Listeners are called last, with nothing borrowed: they may call anything.
+
+mod storage;
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::rc::{Rc, Weak};
+
+use bmt_client_core::{
+    Client, ClientError, Connect, Event, Face, Frame, LockChange, Now, Output, RequestId, Timeout, Transmit,
+};
+use bmt_shared::reply::Reply;
+
+use crate::clock;
+use crate::journal::Journal;
+use crate::listeners::Listeners;
+use crate::locks::FlushLock;
+use crate::options::{Options, socket_url};
+use crate::page::{Page, PageEvent, is_offline};
+use crate::pending::Answer;
+use crate::socket::{Socket, SocketEvent};
+use crate::timer::Timer;
+use crate::token::{Auth, TokenAnswer};
+use crate::warning::Warning;
+
+/// What a request is answered with.
+pub(crate) type Answered<F> = Result<Reply<<F as Face>::Payload>, ClientError>;
+
+/// What the world said and the core has not heard yet.
+enum Word {
+    Token(TokenAnswer),
+    Socket(u32, SocketEvent),
+    Timeout,
+    Page(PageEvent),
+    Lock(bool),
+}
+
+/// What the application is told, in order.
+enum Told<P> {
+    Event(Event<P>),
+    Warning(Warning),
+}
+
+/// One client's core and everything of the host that it uses.
+pub(crate) struct Driver<F: Face + 'static> {
+    core: RefCell<Client<F>>,
+    options: Options,
+    auth: RefCell<Auth>,
+    origin: String,
+    /// Names the present socket, so that words of the one before are known as such.
+    opened: Cell<u32>,
+    socket: RefCell<Option<Socket>>,
+    timer: RefCell<Option<Timer>>,
+    /// Listened to from `connect` to `disconnect`; in between nothing of the host may point here.
+    page: RefCell<Option<Page>>,
+    journal: RefCell<Journal>,
+    lock: FlushLock,
+    tidying: storage::Tidying,
+    inbox: RefCell<VecDeque<Word>>,
+    outbox: RefCell<VecDeque<Told<F::Payload>>>,
+    busy: Cell<Busy>,
+    waiting: RefCell<HashMap<RequestId, Answer<Answered<F>>>>,
+    pub(crate) listeners: Listeners<Event<F::Payload>>,
+    pub(crate) warnings: Listeners<Warning>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Busy {
+    No,
+    /// Doing what the core asked for.
+    Draining,
+    /// Calling listeners.
+    Telling,
+}
+
+impl<F: Face + 'static> Driver<F> {
+    pub(crate) fn new(mut options: Options, face: F) -> Rc<Self> {
+        let origin = options.origin();
+        let journal = Journal::open(&options.storage);
+        options.config.server.clone_from(&origin);
+        options.config.seed = clock::random();
+        options.config.queue.shared = journal.store().is_some();
+        if options.config.path.is_none() && !options.base_path().is_empty() {
+            options.config.path = Some(format!("{}/socket.io/", options.base_path()));
+        }
+        let core = Client::new(options.config.clone(), face);
+        Rc::new_cyclic(|this: &Weak<Self>| {
+            let weak = this.clone();
+            let on_held = Rc::new(move |held| Self::hear(&weak, Word::Lock(held)));
+            Self {
+                core: RefCell::new(core),
+                auth: RefCell::new(options.auth.clone()),
+                options,
+                origin,
+                opened: Cell::new(0),
+                socket: RefCell::new(None),
+                timer: RefCell::new(None),
+                page: RefCell::new(None),
+                lock: FlushLock::new(crate::journal::KEY, journal.store(), on_held),
+                journal: RefCell::new(journal),
+                tidying: storage::Tidying::default(),
+                inbox: RefCell::new(VecDeque::new()),
+                outbox: RefCell::new(VecDeque::new()),
+                busy: Cell::new(Busy::No),
+                waiting: RefCell::new(HashMap::new()),
+                listeners: Listeners::new(),
+                warnings: Listeners::new(),
+            }
+        })
+    }
+
+    /// Listens to the page, and reads what an earlier page left in the queue. From `connect` on.
+    pub(crate) fn begin(self: &Rc<Self>) {
+        if self.is_wanted() {
+            return;
+        }
+        let weak = Rc::downgrade(self);
+        let on_event: Rc<dyn Fn(PageEvent)> = Rc::new(move |event| Self::hear(&weak, Word::Page(event)));
+        *self.page.borrow_mut() = Some(Page::watch(&on_event));
+        if is_offline() {
+            self.inbox.borrow_mut().push_back(Word::Page(PageEvent::Offline));
+        }
+        self.restore(clock::now());
+    }
+
+    /// Lets go of the page, the timer and the lock: after `disconnect` nothing of the host points here.
+    pub(crate) fn end(&self) {
+        self.page.borrow_mut().take();
+        self.timer.borrow_mut().take();
+        self.tidying.stop();
+        self.lock.release();
+    }
+
+    /// Whether `connect` was called, and `disconnect` not after it.
+    fn is_wanted(&self) -> bool {
+        self.page.borrow().is_some()
+    }
+
+    /// Takes another source of tokens, for the next connect.
+    pub(crate) fn set_auth(&self, auth: Auth) {
+        *self.auth.borrow_mut() = auth;
+    }
+
+    /// Looks into the core.
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&Client<F>) -> R) -> R {
+        look(&self.core.borrow())
+    }
+
+    /// Lets the application do something to the core, then does what follows from it.
+    pub(crate) fn turn<R>(self: &Rc<Self>, mutate: impl FnOnce(&mut Client<F>, Now) -> R) -> R {
+        let result = mutate(&mut self.core.borrow_mut(), clock::now());
+        self.drain();
+        result
+    }
+
+    /// The same for a request that is answered later. The answer may be there already.
+    pub(crate) fn request(
+        self: &Rc<Self>,
+        answer: Answer<Answered<F>>,
+        ask: impl FnOnce(&mut Client<F>, Now) -> RequestId,
+    ) {
+        let request = ask(&mut self.core.borrow_mut(), clock::now());
+        self.waiting.borrow_mut().insert(request, answer);
+        self.drain();
+    }
+
+    /// Takes a word of the world.
+    fn hear(weak: &Weak<Self>, word: Word) {
+        let Some(this) = weak.upgrade() else { return };
+        this.inbox.borrow_mut().push_back(word);
+        this.drain();
+    }
+
+    /// Does everything there is to do, then tells the application.
+    fn drain(self: &Rc<Self>) {
+        if self.busy.get() == Busy::Draining {
+            return;
+        }
+        let telling = self.busy.replace(Busy::Draining) == Busy::Telling;
+        loop {
+            self.do_outputs();
+            let word = self.inbox.borrow_mut().pop_front();
+            let Some(word) = word else { break };
+            self.tell_core(word);
+        }
+        self.busy.set(Busy::Telling);
+        if !telling {
+            self.tell_application();
+            self.busy.set(Busy::No);
+        }
+    }
+
+    fn do_outputs(self: &Rc<Self>) {
+        loop {
+            let output = self.core.borrow_mut().poll_output();
+            match output {
+                Output::AskToken => self.ask_token(),
+                Output::Connect(connect) => self.open(&connect),
+                Output::Transmit(frame) => self.transmit(&frame),
+                Output::Close { code, reason } => {
+                    if let Some(socket) = self.socket.borrow_mut().take() {
+                        socket.close(code, reason);
+                    }
+                }
+                Output::Persist(change) => self.persist(change),
+                Output::Lock(LockChange::Acquire) => self.acquire_lock(),
+                Output::Lock(LockChange::Release) => self.release_lock(),
+                Output::Event(event) => self.outbox.borrow_mut().push_back(Told::Event(event)),
+                Output::Timeout(timeout) => return self.set_timer(timeout),
+            }
+        }
+    }
+
+    fn tell_core(self: &Rc<Self>, word: Word) {
+        let now = clock::now();
+        let mut core = self.core.borrow_mut();
+        match word {
+            Word::Token(answer) => core.handle_token(now, answer),
+            Word::Timeout => core.handle_timeout(now),
+            Word::Socket(opened, _) if opened != self.opened.get() => {}
+            Word::Socket(_, event) => match event {
+                SocketEvent::Opened => core.handle_opened(now),
+                SocketEvent::Text(text) => core.handle_frame(now, Frame::Text(&String::from(text))),
+                SocketEvent::Binary(bytes) => core.handle_frame(now, Frame::Binary(&bytes)),
+                SocketEvent::Closed { code, reason } => {
+                    self.socket.borrow_mut().take();
+                    core.handle_closed(now, code, &reason);
+                }
+            },
+            Word::Page(PageEvent::Online) => core.handle_online(now, true),
+            Word::Page(PageEvent::Offline) => core.handle_online(now, false),
+            Word::Page(PageEvent::Visible) => {
+                core.handle_visible(now);
+                drop(core);
+                self.lock_again();
+            }
+            Word::Page(PageEvent::Leaving) => {
+                drop(core);
+                self.lend_lock();
+            }
+            Word::Lock(held) => {
+                drop(core);
+                self.lock_changed(held, now);
+            }
+        }
+    }
+
+    /// Calls listeners and answers requests, event by event in their order, until none is left: what they do
+    /// may add more.
+    fn tell_application(self: &Rc<Self>) {
+        loop {
+            let event = self.outbox.borrow_mut().pop_front();
+            match event {
+                None => return,
+                Some(Told::Warning(warning)) => self.warnings.tell(&warning),
+                Some(Told::Event(Event::Reply { request, result })) => {
+                    let answer = self.waiting.borrow_mut().remove(&request);
+                    if let Some(answer) = answer {
+                        answer.give(result);
+                    }
+                }
+                Some(Told::Event(event)) => self.listeners.tell(&event),
+            }
+        }
+    }
+
+    fn ask_token(self: &Rc<Self>) {
+        let weak = Rc::downgrade(self);
+        let auth = self.auth.borrow().clone();
+        auth.ask(move |answer| Self::hear(&weak, Word::Token(answer)));
+    }
+
+    fn open(self: &Rc<Self>, connect: &Connect) {
+        let opened = self.opened.get().wrapping_add(1);
+        self.opened.set(opened);
+        let weak = Rc::downgrade(self);
+        let on_event = Rc::new(move |event| Self::hear(&weak, Word::Socket(opened, event)));
+        let url = socket_url(&self.origin, &connect.path_and_query);
+        let constructor = self.options.web_socket.as_ref();
+        match Socket::open(&url, &connect.protocols, constructor, on_event) {
+            Ok(socket) => *self.socket.borrow_mut() = Some(socket),
+            Err(reason) => {
+                let closed = SocketEvent::Closed { code: 1006, reason };
+                self.inbox.borrow_mut().push_back(Word::Socket(opened, closed));
+            }
+        }
+    }
+
+    fn transmit(&self, frame: &Transmit) {
+        if let Some(socket) = &*self.socket.borrow() {
+            match frame {
+                Transmit::Text(text) => socket.send_text(text),
+                Transmit::Binary(bytes) => socket.send_binary(bytes),
+            }
+        }
+    }
+
+    /// A timer that runs already and ends sooner is left: the core finds nothing due then and says again when.
+    /// Most frames move a deadline only further away, and a timer costs more than a frame.
+    fn set_timer(self: &Rc<Self>, timeout: Option<Timeout>) {
+        let mut timer = self.timer.borrow_mut();
+        // What expires while the client is disconnected is found to be late by the next connect.
+        let Some(timeout) = timeout.filter(|_| self.is_wanted()) else {
+            timer.take();
+            return;
+        };
+        if timer.as_ref().is_none_or(|timer| timer.due_ms() > timeout.at_ms) {
+            let weak = Rc::downgrade(self);
+            *timer = Some(Timer::at(timeout.at_ms, move || {
+                if let Some(this) = weak.upgrade() {
+                    this.timer.borrow_mut().take();
+                }
+                Self::hear(&weak, Word::Timeout);
+            }));
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! The queue in storage, so that it outlives the page (SPEC §9).
+//!
+//! The key `offline_messages` holds a JSON array of `{topic, payload, options, timestamp, messageId, user,
+//! server}`. A publish does not rewrite that array: it writes one entry under `offline_messages:<messageId>`,
+//! which costs the same however long the queue is and cannot collide with another tab. When nothing happens
+//! for a while, entries are folded into the array by whoever holds the lock.
+//!
+//! What cannot be read is moved to `offline_messages:corrupt:<ms>` and reported; entries of other users and
+//! servers are left as they are.
+
+mod kept;
+
+use std::collections::HashSet;
+
+use bmt_client_core::Entry;
+use bmt_shared::id::MessageId;
+use js_sys::{Array, Object, Reflect};
+use wasm_bindgen::{JsCast, JsValue};
+
+use crate::clock::{random, unix_ms};
+use crate::storage::{StorageChoice, Store, integer, parse_json, text, to_json};
+
+/// The array's key, and the beginning of all the others.
+pub(crate) const KEY: &str = "offline_messages";
+const ENTRY: &str = "offline_messages:";
+const CORRUPT: &str = "offline_messages:corrupt:";
+/// Quarantined texts that are kept; the oldest goes first. Each may be as large as storage allows.
+const MOST_CORRUPT: usize = 5;
+
+/// Why the queue is not kept as it should be. The application is told once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// There is no storage here: the queue lives in memory.
+    Unavailable,
+    /// Storage is full: what was published since lives in memory.
+    Full,
+    /// Something unreadable was found and put aside.
+    Corrupt,
+}
+
+impl Trouble {
+    /// For programs.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::Unavailable => "storage_unavailable",
+            Self::Full => "storage_full",
+            Self::Corrupt => "storage_corrupt",
+        }
+    }
+
+    /// For people.
+    pub(crate) fn sentence(self) -> &'static str {
+        match self {
+            Self::Unavailable => {
+                "This page cannot use storage: messages that are not sent yet are lost when it is closed"
+            }
+            Self::Full => {
+                "Storage is full: messages that are not sent yet are lost when the page is closed; delete site data to make room"
+            }
+            Self::Corrupt => {
+                "Part of the kept messages could not be read; it was put aside under `offline_messages:corrupt:`"
+            }
+        }
+    }
+}
+
+/// The queue's place in storage.
+pub(crate) struct Journal {
+    store: Option<Store>,
+    /// What this client wrote under keys of their own and has not folded.
+    apart: HashSet<String>,
+    /// What was settled since the array was last written: it may stand there.
+    settled: HashSet<String>,
+    /// Orders entries of the same ms among each other.
+    written: u64,
+}
+
+impl Journal {
+    /// Opens the chosen storage.
+    pub(crate) fn open(choice: &StorageChoice) -> Self {
+        Self {
+            store: Store::open(choice),
+            apart: HashSet::new(),
+            settled: HashSet::new(),
+            written: 0,
+        }
+    }
+
+    /// The storage, where there is one.
+    pub(crate) fn store(&self) -> Option<&Store> {
+        self.store.as_ref()
+    }
+
+    /// Keeps one entry. It is written when this returns `Ok`.
+    pub(crate) fn put(&mut self, entry: &Entry) -> Result<(), Trouble> {
+        let store = self.store.as_ref().ok_or(Trouble::Unavailable)?;
+        self.written += 1;
+        let id = entry.message_id.as_str();
+        let json = kept::write(entry, self.written);
+        store.set(&entry_key(id), &json).map_err(|_| Trouble::Full)?;
+        self.apart.insert(id.to_owned());
+        Ok(())
+    }
+
+    /// Forgets an entry, wherever it stands: its own key at once, the array when it is next folded.
+    pub(crate) fn remove(&mut self, message_id: &str) {
+        let Some(store) = &self.store else { return };
+        store.remove(&entry_key(message_id));
+        self.apart.remove(message_id);
+        self.settled.insert(message_id.to_owned());
+    }
+
+    /// Reads everything, in the order it was published, and puts aside what cannot be read. The lock must be
+    /// held: see [`fold`](Self::fold).
+    pub(crate) fn load(&self) -> (Vec<Entry>, Option<Trouble>) {
+        let Some(store) = &self.store else {
+            return (Vec::new(), Some(Trouble::Unavailable));
+        };
+        let mut trouble = None;
+        let mut found = read_array(store, &mut trouble);
+        if name_the_nameless(&found) {
+            // Before any of them is sent: sent again after a crash, it must have the same name.
+            write_array(store, found.iter());
+        }
+        for key in entry_keys(store) {
+            let Some(json) = store.get(&key) else { continue };
+            match parse_json(&json) {
+                Some(value) => found.push(value),
+                None => put_aside(store, &json, &mut trouble),
+            }
+        }
+        let mut entries = Vec::new();
+        for value in found {
+            match kept::read(&value) {
+                Some(entry) => entries.push((integer(&value, "order").unwrap_or(0), entry)),
+                None => put_aside(store, &to_json(&value).unwrap_or_default(), &mut trouble),
+            }
+        }
+        if trouble.is_some() {
+            self.drop_unreadable(store);
+        }
+        entries.retain(|(_, entry)| !self.settled.contains(entry.message_id.as_str()));
+        entries.sort_by_key(|(order, entry)| (entry.timestamp, *order));
+        (entries.into_iter().map(|(_, entry)| entry).collect(), trouble)
+    }
+
+    /// Takes what was put aside out of where it stood.
+    fn drop_unreadable(&self, store: &Store) {
+        let mut seen = None;
+        let entries = read_array(store, &mut seen);
+        if seen.is_some() || entries.iter().any(|value| kept::read(value).is_none()) {
+            write_array(store, entries.iter().filter(|value| kept::read(value).is_some()));
+        }
+        for key in entry_keys(store) {
+            let value = store.get(&key).and_then(|json| parse_json(&json));
+            if value.and_then(|value| kept::read(&value)).is_none() {
+                store.remove(&key);
+            }
+        }
+    }
+
+    /// Whether [`fold`](Self::fold) has something to do.
+    pub(crate) fn is_unfolded(&self) -> bool {
+        !self.apart.is_empty() || !self.settled.is_empty()
+    }
+
+    /// Moves this client's entries into the array and takes the settled ones out. The lock must be held: the
+    /// array is read and written in two steps.
+    pub(crate) fn fold(&mut self) {
+        let Some(store) = &self.store else { return };
+        let mut trouble = None;
+        let was = read_array(store, &mut trouble);
+        let is_settled =
+            |value: &JsValue| text(value, "messageId").is_some_and(|id| self.settled.contains(&id));
+        let mut entries: Vec<JsValue> = was.iter().filter(|value| !is_settled(value)).cloned().collect();
+        let known: HashSet<String> = entries
+            .iter()
+            .filter_map(|value| text(value, "messageId"))
+            .collect();
+        let mut own: Vec<(u64, u64, JsValue)> = self
+            .apart
+            .iter()
+            .filter(|id| !known.contains(*id))
+            .filter_map(|id| parse_json(&store.get(&entry_key(id))?))
+            .map(|value| {
+                let order = integer(&value, "order").unwrap_or(0);
+                let _ = Reflect::delete_property(value.unchecked_ref::<Object>(), &"order".into());
+                (integer(&value, "timestamp").unwrap_or(0), order, value)
+            })
+            .collect();
+        own.sort_by_key(|(timestamp, order, _)| (*timestamp, *order));
+        entries.extend(own.into_iter().map(|(_, _, value)| value));
+        // Where storage is too full for both copies at once, the entries stay under their own keys.
+        if !write_array(store, entries.iter()) {
+            return;
+        }
+        for id in self.apart.drain() {
+            store.remove(&entry_key(&id));
+        }
+        self.settled.clear();
+    }
+}
+
+fn entry_key(message_id: &str) -> String {
+    format!("{ENTRY}{message_id}")
+}
+
+fn entry_keys(store: &Store) -> Vec<String> {
+    let keys = store.keys(ENTRY);
+    keys.into_iter().filter(|key| !key.starts_with(CORRUPT)).collect()
+}
+
+/// The elements of the array; what is no array is put aside by whoever is told of the trouble.
+fn read_array(store: &Store, trouble: &mut Option<Trouble>) -> Vec<JsValue> {
+    let Some(json) = store.get(KEY) else {
+        return Vec::new();
+    };
+    match parse_json(&json).and_then(|value| value.dyn_into::<Array>().ok()) {
+        Some(array) => array.iter().collect(),
+        None => {
+            put_aside(store, &json, trouble);
+            store.remove(KEY);
+            Vec::new()
+        }
+    }
+}
+
+/// Whether it is written; an empty array is no array.
+fn write_array<'a>(store: &Store, entries: impl Iterator<Item = &'a JsValue>) -> bool {
+    let array: Array = entries.collect();
+    if array.length() == 0 {
+        store.remove(KEY);
+        return true;
+    }
+    to_json(&array).is_some_and(|json| store.set(KEY, &json).is_ok())
+}
+
+/// Gives a `messageId` to entries in the first protocol version's format, which has none.
+fn name_the_nameless(entries: &[JsValue]) -> bool {
+    let nameless = |value: &&JsValue| value.is_object() && text(value, "messageId").is_none();
+    let mut any = false;
+    for value in entries.iter().filter(nameless) {
+        let id = MessageId::mint(unix_ms(), random());
+        any |= Reflect::set(value, &"messageId".into(), &id.as_str().into()) == Ok(true);
+    }
+    any
+}
+
+fn put_aside(store: &Store, json: &str, trouble: &mut Option<Trouble>) {
+    *trouble = Some(Trouble::Corrupt);
+    let mut kept = store.keys(CORRUPT);
+    kept.sort();
+    while kept.len() >= MOST_CORRUPT {
+        store.remove(&kept.remove(0));
+    }
+    let mut at = unix_ms();
+    while store.get(&format!("{CORRUPT}{at}")).is_some() {
+        at += 1;
+    }
+    let _ = store.set(&format!("{CORRUPT}{at}"), json);
+}

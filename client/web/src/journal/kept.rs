@@ -1,0 +1,87 @@
+//! One entry as it stands in storage: the first protocol version's format plus `messageId`, `user`, `server`,
+//! and `order` while it stands under a key of its own.
+
+use bmt_client_core::Entry;
+use bmt_shared::channel::ChannelName;
+use bmt_shared::id::{MessageId, UserId};
+use bmt_shared::json::Object;
+use bmt_shared::message::Priority;
+use bmt_shared::payload::Payload;
+use bmt_shared::request::Publish;
+use wasm_bindgen::JsValue;
+
+use crate::clock::unix_ms;
+use crate::global::property;
+use crate::storage::{integer, own, text, to_json};
+
+/// `order` tells entries of one ms apart.
+pub(super) fn write(entry: &Entry, order: u64) -> String {
+    let publish = &entry.publish;
+    let mut json = String::with_capacity(publish.payload.json().len() + 256);
+    Object::open(&mut json)
+        .str("topic", publish.topic.as_str())
+        .raw("payload", publish.payload.json())
+        .with("options", |out| write_options(out, publish))
+        .number("timestamp", entry.timestamp)
+        .str("messageId", entry.message_id.as_str())
+        .maybe_str("user", entry.user.as_ref().map(UserId::as_str))
+        .maybe_str("server", entry.server.as_deref())
+        .number("order", order)
+        .close();
+    json
+}
+
+fn write_options(out: &mut String, publish: &Publish) {
+    Object::open(out)
+        .bool("ackRequired", publish.ack_required)
+        .str("priority", priority_word(publish.priority))
+        .number("ttl", publish.ttl_ms)
+        .bool("requireDelivery", publish.require_delivery)
+        .close();
+}
+
+/// `None` for what is no entry: no object, no well-formed topic, no payload, a malformed `messageId`.
+pub(super) fn read(value: &JsValue) -> Option<Entry> {
+    if !value.is_object() {
+        return None;
+    }
+    let topic = ChannelName::parse(&text(value, "topic")?).ok()?;
+    let payload = Payload::from_json(&to_json(&own(value, "payload")?)?);
+    let mut publish = Publish::new(topic, payload);
+    if let Some(options) = property(value, "options") {
+        read_options(&options, &mut publish);
+    }
+    Some(Entry {
+        message_id: MessageId::parse(&text(value, "messageId")?).ok()?,
+        publish,
+        timestamp: integer(value, "timestamp").unwrap_or_else(unix_ms),
+        user: text(value, "user").map(|user| UserId::new(&user)),
+        server: text(value, "server"),
+    })
+}
+
+fn read_options(options: &JsValue, publish: &mut Publish) {
+    let flag = |name| property(options, name).and_then(|flag| flag.as_bool());
+    publish.ack_required = flag("ackRequired").unwrap_or(true);
+    publish.require_delivery = flag("requireDelivery").unwrap_or(false);
+    publish.ttl_ms = integer(options, "ttl").unwrap_or(0);
+    publish.priority = text(options, "priority").map_or(Priority::Normal, |word| priority(&word));
+}
+
+/// A priority's word on the wire.
+pub(super) fn priority_word(priority: Priority) -> &'static str {
+    match priority {
+        Priority::Low => "low",
+        Priority::Normal => "normal",
+        Priority::High => "high",
+    }
+}
+
+/// Reads a priority's word; an unknown one is normal.
+pub(crate) fn priority(word: &str) -> Priority {
+    match word {
+        "low" => Priority::Low,
+        "high" => Priority::High,
+        _ => Priority::Normal,
+    }
+}

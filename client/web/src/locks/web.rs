@@ -1,0 +1,105 @@
+//! The lock by the Web Locks API: the host hands it on when its holder is closed or crashes.
+
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+
+use js_sys::{Function, Object, Promise, Reflect};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::Closure;
+use web_sys::AbortController;
+
+use super::OnHeld;
+use crate::global::{global, method, property};
+use crate::promise;
+
+/// The host's lock manager, where it has one that works here. Plain http pages have none.
+pub(super) fn locks() -> Option<JsValue> {
+    let locks = property(&global("navigator")?, "locks")?;
+    method(&locks, "request")?;
+    Some(locks)
+}
+
+pub(super) struct WebLock(Rc<Inner>);
+
+struct Inner {
+    locks: JsValue,
+    name: JsValue,
+    on_held: OnHeld,
+    state: RefCell<State>,
+}
+
+enum State {
+    Idle,
+    /// Aborted by this controller.
+    Asked(Option<AbortController>),
+    /// Held until this function is called.
+    Held(Function),
+}
+
+impl WebLock {
+    pub(super) fn new(locks: JsValue, name: &str, on_held: OnHeld) -> Self {
+        Self(Rc::new(Inner {
+            locks,
+            name: JsValue::from_str(name),
+            on_held,
+            state: RefCell::new(State::Idle),
+        }))
+    }
+
+    pub(super) fn acquire(&self) {
+        let inner = &self.0;
+        let controller = {
+            let mut state = inner.state.borrow_mut();
+            if !matches!(*state, State::Idle) {
+                return;
+            }
+            let controller = AbortController::new().ok();
+            *state = State::Asked(controller.clone());
+            controller
+        };
+        let options = Object::new();
+        if let Some(controller) = controller {
+            let _ = Reflect::set(&options, &"signal".into(), &controller.signal());
+        }
+        let asked = Rc::downgrade(inner);
+        let granted = Closure::<dyn Fn(JsValue) -> JsValue>::new(move |_| hold(&asked)).into_js_value();
+        let request = method(&inner.locks, "request").expect("looked for when the manager was found");
+        match request.call3(&inner.locks, &inner.name, &options, &granted) {
+            // Rejected when the request is aborted; there is nothing to do then.
+            Ok(done) => promise::settle(done, |_| {}),
+            // A sandboxed page may have the API and not the right: it shares with nobody.
+            Err(_) => (inner.on_held)(true),
+        }
+    }
+
+    pub(super) fn release(&self) {
+        match self.0.state.replace(State::Idle) {
+            State::Idle | State::Asked(None) => {}
+            State::Asked(Some(controller)) => controller.abort(),
+            State::Held(resolve) => {
+                let _ = resolve.call0(&JsValue::UNDEFINED);
+            }
+        }
+    }
+}
+
+impl Drop for WebLock {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+/// What the host waits for before it hands the lock on: nothing where the lock is no longer wanted.
+fn hold(asked: &Weak<Inner>) -> JsValue {
+    let Some(inner) = asked.upgrade() else {
+        return JsValue::UNDEFINED;
+    };
+    if !matches!(*inner.state.borrow(), State::Asked(_)) {
+        return JsValue::UNDEFINED;
+    }
+    let mut resolve = None;
+    let held = Promise::new(&mut |resolved, _rejected| resolve = Some(resolved));
+    *inner.state.borrow_mut() = State::Held(resolve.expect("a promise runs its executor at once"));
+    (inner.on_held)(true);
+    held.into()
+}

@@ -1,0 +1,25 @@
+/**
+ * The client compiled to WebAssembly, in a chunk of its own: whoever imports the package loads it with the
+ * first call that needs it, without `init()` and without anything set up in a bundler.
+ */
+import { Client, initSync } from "../wasm/bmt_client_js.js";
+import packed from "../generated/packed.js";
+
+let ready: Promise<typeof Client> | undefined;
+
+/** The engine's class, once the WebAssembly is compiled. A failure is tried again by the next call. */
+export function engine(): Promise<typeof Client> {
+  ready ??= start().catch((error: unknown) => {
+    ready = undefined;
+    throw error;
+  });
+  return ready;
+}
+
+async function start(): Promise<typeof Client> {
+  const bytes = Uint8Array.from(atob(packed), (character) => character.charCodeAt(0));
+  const inflated = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const module = await WebAssembly.compile(await new Response(inflated).arrayBuffer());
+  initSync({ module });
+  return Client;
+}

@@ -1,0 +1,41 @@
+/**
+ * The client of BMT Realtime.
+ *
+ * @packageDocumentation
+ */
+export { RealtimeClient, type Subscription } from "./client.js";
+export { CloseCode, ErrorCode, MessageType, WsErrorCode, shouldReconnect } from "./constants.js";
+export { parseChannelName, validateChannelName, type ChannelNameParts } from "./channel-name.js";
+export { generateMessageId } from "./message-id.js";
+export { RealtimeError, type LocalErrorCode, type RealtimeErrorInit } from "./error.js";
+export type { AnyListener, Listener, Unlisten } from "./emitter.js";
+export type {
+  Ack,
+  ChannelTypes,
+  Connected,
+  ConnectionState,
+  Events,
+  Gap,
+  HistoryOptions,
+  HistoryPage,
+  Message,
+  Notification,
+  PayloadOf,
+  PresenceChange,
+  PresenceList,
+  Present,
+  PublishOptions,
+  Published,
+  QueueLoss,
+  RealtimeOptions,
+  Receipt,
+  Signal,
+  StateChange,
+  Stats,
+  Status,
+  SubscribeOptions,
+  Subscribed,
+  TokenProvider,
+  User,
+  WaitOptions,
+} from "./types.js";

@@ -1,0 +1,261 @@
+/** The installed package in Node against a real server. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
+import { before, describe, it } from "node:test";
+import { promisify } from "node:util";
+
+import { WebSocket } from "ws";
+
+import { Server } from "../../../tests/support/server.mjs";
+import { install, load } from "./support/installed.mjs";
+import { until } from "./support/until.mjs";
+
+/** Tests reconnect often; people may wait longer. */
+const FAST = { reconnect: { baseMs: 50, capMs: 200 } };
+
+describe("the package in Node", () => {
+  let project;
+  let bmt;
+  before(async (t) => {
+    project = await install(t);
+    bmt = await load(project);
+  });
+
+  /** A client of `server`, logged in as a dev account and closed when the test ends. */
+  async function member(t, server, username, options = {}) {
+    const { accessToken } = await server.login(username);
+    const client = new bmt.RealtimeClient(server.url, { auth: accessToken, ...FAST, ...options });
+    t.after(() => client.disconnect());
+    return client;
+  }
+
+  it("carries a message from one client to another", async (t) => {
+    const server = await Server.start(t);
+    const [alice, bob] = await Promise.all([member(t, server, "alice"), member(t, server, "bob")]);
+    await Promise.all([alice.connect(), bob.connect()]);
+    assert.equal(alice.state, "connected");
+    assert.match(alice.connectionId, /./);
+
+    const received = [];
+    const subscription = await bob.subscribe("public:chat", (message) => received.push(message));
+    assert.equal(subscription.seq, 0);
+    const payload = { type: "text", content: "你好 \"world\" \u2028", nested: [1, null, { deep: true }] };
+    const published = await alice.publish("public:chat", payload, { messageId: "msg_1_mine" });
+    assert.equal(published.seq, 1);
+    assert.equal(published.duplicate, false);
+
+    await until("bob has the message", () => received.length === 1);
+    const [message] = received;
+    assert.deepEqual(message.payload, payload);
+    assert.equal(message.seq, 1);
+    assert.equal(message.id, published.messageId);
+    assert.equal(message.clientMessageId, "msg_1_mine");
+    assert.equal(message.type, "event");
+  });
+
+  it("keeps the order of publishes that nobody waits for", async (t) => {
+    const server = await Server.start(t, { BMT_LIMITS__PUBLISH_PER_SECOND: "0" });
+    const [alice, bob] = await Promise.all([member(t, server, "alice"), member(t, server, "bob")]);
+    await Promise.all([alice.connect(), bob.connect()]);
+    const received = [];
+    await bob.subscribe("public:chat", (message) => received.push(message.payload));
+    const numbers = Array.from({ length: 300 }, (_, n) => n);
+    await Promise.all(numbers.map((n) => alice.publish("public:chat", n)));
+    await until("bob has all", () => received.length === numbers.length);
+    assert.deepEqual(received, numbers);
+  });
+
+  it("rejects a refused token with its reason, and stays away", async (t) => {
+    const server = await Server.start(t);
+    const client = new bmt.RealtimeClient(server.url, { auth: "no.such.token", ...FAST });
+    t.after(() => client.disconnect());
+    await assert.rejects(client.connect(), (error) => {
+      assert.ok(error instanceof bmt.RealtimeError);
+      assert.equal(error.code, bmt.ErrorCode.AUTHENTICATION_FAILED);
+      assert.match(error.message, /^Authentication failed/);
+      return true;
+    });
+    assert.equal(client.isConnected(), false);
+  });
+
+  it("asks a token provider for every connect", async (t) => {
+    const server = await Server.start(t);
+    const { accessToken } = await server.login("alice");
+    let asked = 0;
+    const client = new bmt.RealtimeClient(server.url, {
+      auth: async () => (asked++, accessToken),
+      ...FAST,
+    });
+    t.after(() => client.disconnect());
+    await client.connect();
+    assert.equal(asked, 1);
+    client.disconnect();
+    await client.connect();
+    assert.equal(asked, 2);
+  });
+
+  it("says what is not allowed, by code and channel", async (t) => {
+    const server = await Server.start(t);
+    const alice = await member(t, server, "alice");
+    await alice.connect();
+    const denied = (error) => {
+      assert.ok(error instanceof bmt.RealtimeError);
+      assert.equal(error.code, "permission_denied");
+      assert.equal(error.topic, "system:news");
+      assert.equal(error.retryable, false);
+      return true;
+    };
+    const rejected = [];
+    alice.on("queueRejected", (loss) => rejected.push(loss));
+    await assert.rejects(alice.publish("system:news", {}), denied);
+    assert.equal(rejected.length, 1);
+    await assert.rejects(alice.subscribe("private:board"), { code: "permission_denied", topic: "private:board" });
+    await assert.rejects(alice.subscribe("no good"), { code: "invalid_message" });
+    assert.equal((await alice.publish("public:chat", "goes on")).seq, 1);
+  });
+
+  it("pages history, lists who is present, and passes signals and receipts on", async (t) => {
+    const server = await Server.start(t);
+    const [alice, bob] = await Promise.all([member(t, server, "alice"), member(t, server, "bob")]);
+    await Promise.all([alice.connect(), bob.connect()]);
+    for (let n = 1; n <= 5; n++) await alice.publish("public:chat", n);
+
+    const newest = await bob.history("public:chat", { limit: 2 });
+    assert.deepEqual(newest.messages.map(({ payload }) => payload), [4, 5]);
+    assert.equal(newest.hasMore, true);
+    const older = await bob.history("public:chat", { before: 4, limit: 10 });
+    assert.deepEqual(older.messages.map(({ seq }) => seq), [1, 2, 3]);
+    const subscription = await bob.subscribe("public:chat", undefined, { history: 3 });
+    assert.deepEqual(subscription.messages.map(({ payload }) => payload), [3, 4, 5]);
+
+    await alice.subscribe("public:chat");
+    const present = await bob.presence("public:chat");
+    assert.deepEqual(present.users.map(({ name }) => name.toLowerCase()).sort(), ["alice", "bob"]);
+
+    const signals = [];
+    bob.on("signal", (signal) => signals.push(signal));
+    await alice.signal("public:chat", { typing: true });
+    await until("bob sees the signal", () => signals.length === 1);
+    assert.deepEqual(signals[0].payload, { typing: true });
+
+    const receipts = [];
+    alice.on("receipt", (receipt) => receipts.push(receipt));
+    await bob.markRead("public:chat", 4);
+    await until("alice sees the receipt", () => receipts.length === 1);
+    assert.equal(receipts[0].seq, 4);
+  });
+
+  it("brings what was missed while the connection was cut, in order and once", async (t) => {
+    const server = await Server.start(t);
+    const sockets = [];
+    class Watched extends WebSocket {
+      constructor(...args) {
+        super(...args);
+        sockets.push(this);
+      }
+    }
+    const alice = await member(t, server, "alice");
+    const bob = await member(t, server, "bob", { webSocket: Watched });
+    await Promise.all([alice.connect(), bob.connect()]);
+    const received = [];
+    await bob.subscribe("public:chat", (message) => received.push(message.seq));
+    await alice.publish("public:chat", "seen");
+    await until("bob has the first", () => received.length === 1);
+
+    const states = [];
+    bob.on("stateChange", ({ to }) => states.push(to));
+    sockets.at(-1).terminate();
+    for (let n = 0; n < 20; n++) await alice.publish("public:chat", n);
+    await until("bob has all", () => received.length === 21);
+    assert.deepEqual(received, Array.from({ length: 21 }, (_, n) => n + 1));
+    assert.deepEqual(states, ["reconnecting", "connected"]);
+    assert.equal(bob.getStats().reconnectCount, 1);
+  });
+
+  it("publishes exactly once what was published while the server was dead", async (t) => {
+    const server = await Server.start(t);
+    const alice = await member(t, server, "alice");
+    await alice.connect();
+    await alice.publish("public:chat", "before");
+    await server.kill();
+    const waiting = ["one", "two", "three"].map((text) => alice.publish("public:chat", text));
+    await until("alice noticed", () => alice.state === "reconnecting");
+    assert.equal(alice.getStats().queueSize, 3);
+    await server.run();
+    const published = await Promise.all(waiting);
+    assert.deepEqual(published.map(({ seq }) => seq), [2, 3, 4]);
+    const { messages } = await alice.history("public:chat");
+    assert.deepEqual(messages.map(({ payload }) => payload), ["before", "one", "two", "three"]);
+    assert.equal(alice.getStats().queueSize, 0);
+  });
+
+  it("calls listeners so that one that throws or publishes disturbs nobody", async (t) => {
+    const server = await Server.start(t);
+    const alice = await member(t, server, "alice");
+    const reported = [];
+    const { error: original } = console;
+    console.error = (error) => reported.push(error);
+    t.after(() => (console.error = original));
+
+    const heard = [];
+    alice.on("message", () => {
+      throw new Error("of the application");
+    });
+    const undo = alice.on("message", ({ payload }) => heard.push(payload));
+    const outgoing = [];
+    alice.onAnyOutgoing((name, body) => outgoing.push([name, body.payload]));
+    await alice.connect();
+    await alice.subscribe("public:chat", ({ payload }) => {
+      if (payload < 3) void alice.publish("public:chat", payload + 1);
+    });
+    await alice.publish("public:chat", 1);
+    await until("the last answer came", () => heard.includes(3));
+    assert.deepEqual(heard, [1, 2, 3]);
+    assert.deepEqual(outgoing, [["publish", 1], ["publish", 2], ["publish", 3]]);
+    assert.equal(reported.length, 3);
+    undo();
+    await alice.publish("public:chat", 9);
+    assert.deepEqual(heard, [1, 2, 3]);
+  });
+
+  it("ends a wait by its signal and not the thing waited for", async (t) => {
+    const server = await Server.start(t);
+    const alice = await member(t, server, "alice");
+    const abort = new AbortController();
+    const waiting = alice.publish("public:chat", "later", { signal: abort.signal });
+    abort.abort(new Error("no time"));
+    await assert.rejects(waiting, { code: "aborted" });
+    await alice.connect();
+    await until("it was stored all the same", async () => {
+      const { messages } = await alice.history("public:chat");
+      return messages.length === 1;
+    });
+  });
+
+  it("leaves nothing that keeps a program alive after disconnect()", async (t) => {
+    const server = await Server.start(t);
+    const { accessToken } = await server.login("alice");
+    const program = path.join(project, "ends.mjs");
+    await writeFile(
+      program,
+      `import { RealtimeClient } from "@bmt/realtime";
+       const client = new RealtimeClient(process.argv[2], { auth: process.argv[3] });
+       await client.connect();
+       await client.subscribe("public:chat", () => {});
+       await client.publish("public:chat", "hello");
+       client.disconnect();
+       console.log("done");`,
+    );
+    const run = promisify(execFile);
+    const { stdout, stderr } = await run(process.execPath, [program, server.url, accessToken], { timeout: 10_000 });
+    assert.equal(stdout.trim(), "done");
+    assert.equal(stderr, "");
+  });
+
+  it("refuses an address that is none", async () => {
+    const client = new bmt.RealtimeClient("not an address", FAST);
+    await assert.rejects(client.connect(), { name: "RealtimeError", code: "connect_error" });
+  });
+});

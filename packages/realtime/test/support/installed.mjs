@@ -1,0 +1,41 @@
+/**
+ * The package as a user has it: packed, and installed in a project of its own. `BMT_PACKAGE_TARBALL` names a
+ * tarball that is packed already.
+ */
+import { execFileSync } from "node:child_process";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+/** The package's own folder. */
+export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+/** A project that has the package installed; removed when the test, or the suite `t`, ends. */
+export async function install(t) {
+  const project = await mkdtemp(path.join(tmpdir(), "bmt-package-"));
+  t.after(() => rm(project, { recursive: true, force: true }));
+  const tarball = process.env.BMT_PACKAGE_TARBALL ?? pack(project);
+  await writeFile(path.join(project, "package.json"), '{ "type": "module", "private": true }\n');
+  npm(project, "install", "--offline", "--no-audit", "--no-fund", "--no-save", tarball);
+  // Node below 22 has no WebSocket of its own; users install `ws`, which is at hand here.
+  await mkdir(path.join(project, "node_modules"), { recursive: true });
+  await symlink(path.join(ROOT, "node_modules/ws"), path.join(project, "node_modules/ws"));
+  return project;
+}
+
+/** The package's exports, resolved by its name from inside the project. */
+export async function load(project) {
+  const entry = path.join(project, "entry.mjs");
+  await writeFile(entry, 'export * from "@bmt/realtime";\n');
+  return import(pathToFileURL(entry));
+}
+
+function pack(destination) {
+  const written = npm(ROOT, "pack", "--silent", "--pack-destination", destination);
+  return path.join(destination, written.trim().split("\n").at(-1));
+}
+
+function npm(folder, ...args) {
+  return execFileSync("npm", args, { cwd: folder, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
+}

@@ -1,0 +1,79 @@
+//! A token bucket: so many acts per second on average, so many at once.
+
+/// A bucket that fills by the clock it is given. Counts in thousandths of a token, so that it needs no fractions.
+#[derive(Clone, Debug)]
+pub struct TokenBucket {
+    per_second: u64,
+    burst_milli: u64,
+    level_milli: u64,
+    filled_at_ms: u64,
+}
+
+impl TokenBucket {
+    /// A full bucket. A rate of 0 never refuses; a burst below one second's worth is raised to it.
+    #[must_use]
+    pub fn new(per_second: u64, burst: u64, now_ms: u64) -> Self {
+        let burst_milli = burst.max(per_second).saturating_mul(1_000);
+        Self {
+            per_second,
+            burst_milli,
+            level_milli: burst_milli,
+            filled_at_ms: now_ms,
+        }
+    }
+
+    /// Takes one token.
+    ///
+    /// # Errors
+    /// With the ms after which a token will be there, at least 1, where there is none now.
+    pub fn take(&mut self, now_ms: u64) -> Result<(), u64> {
+        if self.per_second == 0 {
+            return Ok(());
+        }
+        // One token a second is one thousandth of a token a millisecond.
+        let gained = now_ms
+            .saturating_sub(self.filled_at_ms)
+            .saturating_mul(self.per_second);
+        self.level_milli = self.level_milli.saturating_add(gained).min(self.burst_milli);
+        self.filled_at_ms = self.filled_at_ms.max(now_ms);
+        match self.level_milli.checked_sub(1_000) {
+            Some(rest) => {
+                self.level_milli = rest;
+                Ok(())
+            }
+            None => Err((1_000 - self.level_milli).div_ceil(self.per_second)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_let_through_and_then_the_rate_holds() {
+        let mut bucket = TokenBucket::new(50, 100, 1_000);
+        for n in 0..100 {
+            assert_eq!(bucket.take(1_000), Ok(()), "{n}");
+        }
+        assert_eq!(bucket.take(1_000), Err(20));
+        assert_eq!(bucket.take(1_019), Err(1));
+        assert_eq!(bucket.take(1_020), Ok(()));
+        assert_eq!(bucket.take(1_020), Err(20));
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_gains_nothing() {
+        let mut bucket = TokenBucket::new(1, 1, 10_000);
+        assert_eq!(bucket.take(10_000), Ok(()));
+        assert_eq!(bucket.take(5_000), Err(1_000));
+        assert_eq!(bucket.take(10_500), Err(500));
+        assert_eq!(bucket.take(11_000), Ok(()));
+    }
+
+    #[test]
+    fn zero_is_no_limit() {
+        let mut bucket = TokenBucket::new(0, 0, 0);
+        assert!((0..10_000).all(|_| bucket.take(0).is_ok()));
+    }
+}

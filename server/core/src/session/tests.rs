@@ -1,0 +1,202 @@
+//! What a session lets through.
+
+use std::sync::Arc;
+
+use bmt_shared::channel::ChannelName;
+use bmt_shared::error::{ErrorCode, Failure};
+use bmt_shared::id::UserId;
+use bmt_shared::identity::{Role, User};
+use bmt_shared::payload::Payload;
+use bmt_shared::permission::Membership;
+
+use super::{RESTORE_WINDOW_MS, Rules, STRIKES, Session, Strike};
+
+const START: u64 = 1_000_000;
+
+fn topic(name: &str) -> ChannelName {
+    ChannelName::parse(name).unwrap()
+}
+
+fn user(role: Role) -> Arc<User> {
+    Arc::new(User {
+        user_id: UserId::new("1"),
+        name: "One".to_owned(),
+        role,
+        permissions: Vec::new(),
+    })
+}
+
+fn session(change: impl FnOnce(&mut Rules)) -> Session {
+    let mut rules = Rules {
+        subscribe_per_second: 100,
+        ..Rules::default()
+    };
+    change(&mut rules);
+    Session::new(user(Role::User), Arc::new(rules), None, START)
+}
+
+fn code(result: Result<(), Failure>) -> Option<ErrorCode> {
+    result.err().map(|failure| failure.code)
+}
+
+fn publish(session: &mut Session, name: &str, bytes: usize) -> Option<ErrorCode> {
+    // Two quotes belong to the JSON text.
+    let payload = Payload::parse(&format!("\"{}\"", "x".repeat(bytes - 2))).unwrap();
+    code(session.admit_publish(&topic(name), &payload, Membership::Unlisted, START))
+}
+
+#[test]
+fn a_payload_may_be_as_large_as_the_limit_and_no_larger() {
+    let mut session = session(|_| ());
+    assert_eq!(publish(&mut session, "public:chat", 65_536), None);
+    assert_eq!(
+        publish(&mut session, "public:chat", 65_537),
+        Some(ErrorCode::MessageTooLarge)
+    );
+}
+
+#[test]
+fn publishing_too_fast_tells_when_to_come_again() {
+    let mut session = session(|rules| {
+        rules.limits.publish_per_second = 10;
+        rules.limits.publish_burst = 10;
+    });
+    for _ in 0..10 {
+        assert_eq!(publish(&mut session, "public:chat", 4), None);
+    }
+    let payload = Payload::parse("1").unwrap();
+    let failure = session
+        .admit_publish(&topic("public:chat"), &payload, Membership::Unlisted, START)
+        .unwrap_err();
+    assert_eq!(
+        (failure.code, failure.retry_after_ms),
+        (ErrorCode::RateLimited, Some(100))
+    );
+}
+
+#[test]
+fn refusals_name_the_reason() {
+    let mut session = session(|_| ());
+    assert_eq!(
+        publish(&mut session, "user:12", 4),
+        Some(ErrorCode::PermissionDenied)
+    );
+    assert_eq!(
+        publish(&mut session, "nowhere:x", 4),
+        Some(ErrorCode::ChannelNotFound)
+    );
+    assert_eq!(
+        code(session.admit_read(&topic("private:x"), Membership::Unlisted)),
+        Some(ErrorCode::PermissionDenied)
+    );
+    assert_eq!(
+        code(session.subscribe(&topic("private:x"), 1, Membership::Unlisted)),
+        Some(ErrorCode::PermissionDenied)
+    );
+    assert!(session.subscriptions().is_empty());
+}
+
+#[test]
+fn subscriptions_are_limited_and_a_refused_one_leaves_its_place() {
+    let mut session = session(|rules| rules.limits.subscriptions = 2);
+    let mut subscribe = |name: &str, call| code(session.subscribe(&topic(name), call, Membership::Unlisted));
+    assert_eq!(subscribe("public:a", 1), None);
+    assert_eq!(subscribe("public:b", 2), None);
+    assert_eq!(subscribe("public:a", 3), None, "subscribing twice is a success");
+    assert_eq!(subscribe("public:c", 4), Some(ErrorCode::SubscribeFailed));
+    session.refuse_subscription(&topic("public:a"), 1);
+    assert_eq!(
+        session.subscriptions().len(),
+        2,
+        "a later request asked for it again"
+    );
+    session.refuse_subscription(&topic("public:a"), 3);
+    assert_eq!(
+        code(session.subscribe(&topic("public:c"), 5, Membership::Unlisted)),
+        None
+    );
+    let mut ended = session.end();
+    ended.sort();
+    assert_eq!(ended, [topic("public:b"), topic("public:c")]);
+}
+
+#[test]
+fn a_thousand_topics_are_restored_at_once_and_no_more() {
+    let mut session = session(|_| ());
+    for n in 0..1_000 {
+        assert_eq!(code(session.admit_subscribe(START + 1)), None, "{n}");
+    }
+    for _ in 0..100 {
+        assert_eq!(
+            code(session.admit_subscribe(START + 1)),
+            None,
+            "the ordinary rate"
+        );
+    }
+    assert_eq!(
+        code(session.admit_subscribe(START + 1)),
+        Some(ErrorCode::RateLimited)
+    );
+}
+
+#[test]
+fn after_the_first_seconds_the_ordinary_rate_holds() {
+    let mut session = session(|_| ());
+    let later = START + RESTORE_WINDOW_MS;
+    for _ in 0..100 {
+        assert_eq!(code(session.admit_subscribe(later)), None);
+    }
+    assert_eq!(code(session.admit_subscribe(later)), Some(ErrorCode::RateLimited));
+}
+
+#[test]
+fn malformed_frames_in_a_row_end_the_connection() {
+    let mut session = session(|_| ());
+    for _ in 1..STRIKES {
+        assert_eq!(session.strike(), Strike::Stay);
+    }
+    session.forgive();
+    for _ in 1..STRIKES {
+        assert_eq!(session.strike(), Strike::Stay);
+    }
+    assert_eq!(session.strike(), Strike::Out);
+}
+
+#[test]
+fn a_full_backlog_refuses_until_it_has_drained() {
+    let mut session = session(|rules| rules.backlog_requests = 4_096);
+    for _ in 0..4_096 {
+        assert_eq!(code(session.take(10)), None);
+    }
+    let failure = session.take(10).unwrap_err();
+    assert_eq!(failure.code, ErrorCode::RateLimited);
+    assert!(failure.retry_after_ms.is_some());
+    for _ in 0..4_096 {
+        session.finish(10);
+    }
+    assert_eq!(code(session.take(10)), None);
+}
+
+#[test]
+fn a_refresh_keeps_the_user_and_drops_what_the_new_token_may_not_read() {
+    let admin = user(Role::Admin);
+    let mut session = Session::new(admin, Arc::new(Rules::default()), Some(START + 1), START);
+    for name in ["public:a", "private:a"] {
+        assert_eq!(
+            code(session.subscribe(&topic(name), 1, Membership::Unlisted)),
+            None
+        );
+    }
+    let lost = session.refresh(user(Role::User), Some(START + 900_000)).unwrap();
+    assert_eq!(lost, [topic("private:a")]);
+    assert_eq!(session.subscriptions().len(), 1);
+    assert_eq!(session.expiry().deadline_ms(), Some(START + 870_000));
+    let other = Arc::new(User {
+        user_id: UserId::new("2"),
+        ..User::clone(&user(Role::User))
+    });
+    assert_eq!(
+        session.refresh(other, None).unwrap_err().code,
+        ErrorCode::AuthenticationFailed
+    );
+}

@@ -1,0 +1,117 @@
+//! The built-in accounts and their logins, in a database of their own (SPEC §2).
+//!
+//! [`Accounts`] is a handle: cheap to clone, every method may be called from any task. SQL runs on one thread of
+//! its own, password hashes on a few others; what every request needs ([`Standings`]) is
+//! answered from memory.
+
+mod account;
+mod database;
+mod dev;
+mod login;
+mod password;
+mod schema;
+mod session;
+mod standing;
+mod throttle;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bmt_shared::id::UserId;
+use tokio::sync::{Mutex, broadcast};
+use tokio::time::Instant;
+
+use crate::auth::{RefreshKey, SessionId, Standings};
+use crate::config::Config;
+use database::Database;
+use password::Passwords;
+use standing::StandingTable;
+use throttle::Throttle;
+
+pub use account::Account;
+pub use database::{OpenError, StoreError};
+pub use dev::DEV_ACCOUNTS;
+pub use login::{Login, LoginError, RefreshError};
+
+/// Who lost the right to be connected. Connections of theirs end at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Revocation {
+    /// One login is over: a logout, or a refresh token that was used twice.
+    Session(SessionId),
+    /// A user is blocked or gone.
+    User(UserId),
+}
+
+/// Revocations that a slow listener may be behind before it is told that it missed some.
+const REVOCATION_BACKLOG: usize = 1_024;
+/// How long one write vouches for the store: anybody may ask, and each write is a flush of the disk.
+const WRITE_CHECK: Duration = Duration::from_secs(1);
+
+/// The account store.
+#[derive(Clone)]
+pub struct Accounts {
+    database: Database,
+    passwords: Passwords,
+    throttle: Arc<Throttle>,
+    standings: Arc<StandingTable>,
+    refresh_key: RefreshKey,
+    session_ttl_ms: u64,
+    revocations: broadcast::Sender<Revocation>,
+    /// When the store was last seen to take a write.
+    written_at: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Accounts {
+    /// Opens the database at `path`, making or migrating it. Blocks: call it before serving.
+    ///
+    /// # Errors
+    /// Where the file cannot be used, or a newer version of the server wrote it.
+    pub fn open(path: &Path, config: &Config, now_ms: u64) -> Result<Self, OpenError> {
+        let mut connection = schema::open(path)?;
+        dev::admit(&mut connection, config.mode)?;
+        // Access tokens of a login that ended longer ago have expired by themselves.
+        let remember_ms = (config.auth.access_ttl_s + config.auth.leeway_s) * 1_000;
+        let standings = StandingTable::load(&connection, remember_ms, now_ms)?;
+        Ok(Self {
+            database: Database::start(connection)?,
+            passwords: Passwords::new(),
+            throttle: Arc::new(Throttle::new(config.limits.login_per_minute)),
+            standings: Arc::new(standings),
+            refresh_key: RefreshKey::derive(&config.auth.jwt_secret),
+            session_ttl_ms: config.auth.session_ttl_s * 1_000,
+            revocations: broadcast::Sender::new(REVOCATION_BACKLOG),
+            written_at: Arc::default(),
+        })
+    }
+
+    /// What the authenticator asks.
+    #[must_use]
+    pub fn standings(&self) -> Arc<dyn Standings> {
+        self.standings.clone()
+    }
+
+    /// Everything that is revoked from now on. A listener that lags asks [`Self::standings`] about all it holds.
+    #[must_use]
+    pub fn revocations(&self) -> broadcast::Receiver<Revocation> {
+        self.revocations.subscribe()
+    }
+
+    /// Whether the store could be written to within the last second. Asking often costs no more than one write a
+    /// second: those who ask meanwhile wait for the same one.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub async fn check_writable(&self) -> Result<(), StoreError> {
+        let mut written_at = self.written_at.lock().await;
+        if written_at.is_none_or(|at| at.elapsed() >= WRITE_CHECK) {
+            *written_at = None;
+            self.database.run(schema::check_writable).await?;
+            *written_at = Some(Instant::now());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

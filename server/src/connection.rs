@@ -1,0 +1,105 @@
+//! Live connections, over Socket.IO and over the raw WebSocket: one way of a request for both.
+//!
+//! A transport knows who is there, then makes a [`Connection`], hands it each frame in the order of arrival, and
+//! writes what the connection's outbox holds. What a request means is decided once, in `requests`; the session of
+//! `bmt_server_core` admits it, the shards carry it out.
+//!
+//! All of socketioxide stays in `socketio`; the raw endpoint's framing stays in `raw`.
+
+mod batches;
+mod calls;
+mod handshake;
+mod link;
+mod live;
+mod realtime;
+mod refresh;
+mod requests;
+
+mod raw;
+mod socketio;
+
+use std::sync::Arc;
+
+use bmt_server_core::session::Rules;
+
+use crate::clock;
+use crate::config::{Config, HeartbeatConfig};
+use crate::node::Node;
+use crate::outbox::Bounds;
+use crate::shards::Shards;
+
+pub use link::Connection;
+pub use live::{Capacity, Full, Live, Seat};
+pub use realtime::Realtime;
+
+/// Over how long those who are told to come back are spread, ms: a server that has just started is not met by
+/// all its clients at once.
+const RETRY_SPREAD_MS: u64 = 5_000;
+
+/// What connections are configured with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Limits and permissions.
+    pub rules: Arc<Rules>,
+    /// How often a silent peer is asked for a sign of life; how long that may take, and a write.
+    pub heartbeat: HeartbeatConfig,
+    /// Bounds of each outbox.
+    pub outbox: Bounds,
+    /// How many connections there may be.
+    pub capacity: Capacity,
+    /// How long a transport may live without a user, ms.
+    pub authenticate_ms: u64,
+    /// Binary parts of one packet.
+    pub attachments: usize,
+    /// Over how long those who are told to come back are spread, ms.
+    pub retry_spread_ms: u64,
+}
+
+impl Settings {
+    /// What the configuration says of connections.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let limits = &config.limits;
+        Self {
+            rules: Arc::new(Rules {
+                limits: limits.told(),
+                subscribe_per_second: limits.subscribe_per_second,
+                backlog_requests: count(limits.inbound_requests),
+                backlog_bytes: count(limits.inbound_bytes),
+                namespaces: config.namespaces.clone(),
+            }),
+            heartbeat: config.heartbeat.clone(),
+            outbox: Bounds {
+                bytes: count(limits.outbox_bytes),
+                entries: count(limits.outbox_messages),
+            },
+            capacity: Capacity {
+                connections: count(limits.connections),
+                per_user: count(limits.connections_per_user),
+                per_address: count(limits.connections_per_address),
+            },
+            authenticate_ms: limits.authenticate_ms,
+            attachments: count(limits.attachments),
+            retry_spread_ms: RETRY_SPREAD_MS,
+        }
+    }
+}
+
+fn count(setting: u64) -> usize {
+    usize::try_from(setting).unwrap_or(usize::MAX)
+}
+
+/// What every connection of this server shares.
+pub struct Context {
+    node: Arc<Node>,
+    shards: Shards,
+    settings: Settings,
+    live: Live,
+}
+
+impl Context {
+    /// The server's clock, ms since the Unix epoch.
+    fn now_ms(&self) -> u64 {
+        clock::unix_ms()
+    }
+}

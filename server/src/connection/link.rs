@@ -1,0 +1,295 @@
+//! One live connection, whatever its transport: its session, its requests in flight, its way out.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use bmt_server_core::session::{Due, Session, Strike};
+use bmt_shared::channel::ChannelName;
+use bmt_shared::close::CloseCode;
+use bmt_shared::error::{ErrorCode, Failure};
+use bmt_shared::event::{Closing, Connected, ServerEvent, TokenExpiring, Unsubscribed};
+use bmt_shared::id::{ConnectionId, MessageId, UserId};
+use bmt_shared::identity::User;
+use bmt_shared::reply::Reply;
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::Context;
+use super::calls::{Calls, Pending, Speak};
+use crate::auth::Identity;
+use crate::outbox::{Encoded, Outbox, Outgoing, ReplyTo};
+use crate::random;
+use crate::shards::{Publisher, Subscriber};
+
+/// See the [module](self). A transport makes one when it knows who is there, hands it every frame that comes,
+/// and writes what its [`Connection::outbox`] holds.
+pub struct Connection {
+    id: ConnectionId,
+    user_id: UserId,
+    pub(super) context: Arc<Context>,
+    pub(super) outbox: Outbox,
+    /// Told when [`Self::deadline_ms`] has another answer.
+    pub(super) deadline_moved: Notify,
+    over: CancellationToken,
+    // One short critical section per frame; reader, writer and timers of the connection share it.
+    state: Mutex<State>,
+}
+
+/// What a connection is while it lives. Dropped as a whole when it ends.
+pub(super) struct Open {
+    pub(super) session: Session,
+    pub(super) calls: Calls,
+}
+
+enum State {
+    Open(Box<Open>),
+    /// The transport is gone: nothing is taken any more.
+    Ended,
+}
+
+/// A reply that may go out: which callback it answers, if any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Callback(pub(super) Option<i64>);
+
+impl Connection {
+    /// Begins a connection. The event `connected` is already the first thing in its outbox.
+    pub(super) fn begin(context: &Arc<Context>, identity: Identity) -> Arc<Self> {
+        let now_ms = context.now_ms();
+        let Identity {
+            user, expires_at_ms, ..
+        } = identity;
+        let user = Arc::new(user);
+        let settings = &context.settings;
+        let connection = Arc::new(Self {
+            id: mint_connection_id(),
+            user_id: user.user_id.clone(),
+            context: context.clone(),
+            outbox: Outbox::new(settings.outbox),
+            deadline_moved: Notify::new(),
+            over: CancellationToken::new(),
+            state: Mutex::new(State::Open(Box::new(Open {
+                session: Session::new(user.clone(), settings.rules.clone(), expires_at_ms, now_ms),
+                calls: Calls::default(),
+            }))),
+        });
+        connection.say(ServerEvent::Connected(Connected {
+            connection_id: connection.id.clone(),
+            timestamp: now_ms,
+            user: User::clone(&user),
+            server_time: Some(now_ms),
+            heartbeat_interval: Some(settings.heartbeat.interval_ms),
+            limits: Some(settings.rules.limits.clone()),
+        }));
+        if !context.live.enter(&connection, &connection.user_id) {
+            connection.close(
+                CloseCode::LimitReached,
+                "connections_per_user",
+                Some(settings.retry_spread_ms),
+            );
+        }
+        connection
+    }
+
+    /// The connection's public name.
+    #[must_use]
+    pub fn id(&self) -> &ConnectionId {
+        &self.id
+    }
+
+    /// Who it speaks for.
+    #[must_use]
+    pub fn user_id(&self) -> &UserId {
+        &self.user_id
+    }
+
+    /// Sends an event.
+    pub fn say(&self, event: ServerEvent) {
+        self.outbox.push(Outgoing::Event(Arc::new(Encoded::new(event))));
+    }
+
+    /// Says why, then closes. `retry_spread_ms` tells the client to come back after a random part of it; `None`
+    /// where it should not come back by itself.
+    pub fn close(&self, code: CloseCode, reason: &str, retry_spread_ms: Option<u64>) {
+        self.outbox
+            .push(Outgoing::Close(closing(code, reason, retry_spread_ms)));
+    }
+
+    /// Ends the connection: its transport is gone. Ending twice is no fault.
+    pub(super) fn end(&self) {
+        let ended = std::mem::replace(&mut *self.lock(), State::Ended);
+        let State::Open(mut open) = ended else { return };
+        self.over.cancel();
+        self.context.shards.closed(&self.id, open.session.end());
+        self.context.live.leave(&self.id, &self.user_id);
+    }
+
+    /// Waits until the connection has ended.
+    pub(super) async fn over(&self) {
+        self.over.cancelled().await;
+    }
+
+    /// Waits until the outbox may have something again; meanwhile does what the clock asks for.
+    pub(super) async fn wait_for_more(&self) {
+        let deadline = async {
+            match self.deadline_ms() {
+                Some(at_ms) => {
+                    let ms = at_ms.saturating_sub(self.context.now_ms());
+                    tokio::time::sleep(Duration::from_millis(ms)).await;
+                }
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.outbox.ready() => {}
+            () = self.deadline_moved.notified() => {}
+            () = deadline => self.handle_deadline(),
+        }
+    }
+
+    /// Notes a frame that could not be read at all, and closes when it was one too many.
+    pub(super) fn strike(&self) {
+        let strike = self.with(|open| open.session.strike());
+        if strike == Some(Strike::Out) {
+            self.close(CloseCode::Policy, "malformed_frames", None);
+        }
+    }
+
+    /// Notes a frame that could be read: earlier ones that could not are forgiven.
+    pub(super) fn forgive(&self) {
+        self.with(|open| open.session.forgive());
+    }
+
+    /// Whether a reply may go out, and to which callback. Each request is answered once; this is where it ends.
+    pub(super) fn settle(&self, to: &ReplyTo, reply: &Reply) -> Option<Callback> {
+        self.with(|open| {
+            let pending = open.calls.close(to.call)?;
+            open.session.finish(pending.bytes);
+            if let (Some(topic), false) = (&pending.subscribes, reply.is_success()) {
+                open.session.refuse_subscription(topic, to.call);
+            }
+            let Pending { callback, speak, .. } = pending;
+            let said = match speak {
+                Speak::Always => true,
+                Speak::OfFailure => !reply.is_success(),
+                Speak::Never => false,
+            };
+            said.then_some(Callback(callback))
+        })
+        .flatten()
+    }
+
+    /// When [`Self::handle_deadline`] has something to do next, ms since the Unix epoch.
+    pub(super) fn deadline_ms(&self) -> Option<u64> {
+        self.with(|open| open.session.expiry().deadline_ms()).flatten()
+    }
+
+    /// Does what is due: announces the end of the token, or closes because it has come.
+    pub(super) fn handle_deadline(&self) {
+        let now_ms = self.context.now_ms();
+        match self.with(|open| open.session.expiry().poll(now_ms)).flatten() {
+            Some(Due::Notice { expires_at_ms }) => self.say(ServerEvent::TokenExpiring(TokenExpiring {
+                expires_at: expires_at_ms,
+            })),
+            Some(Due::Expired) => self.close(CloseCode::TokenExpired, "token_expired", None),
+            None => {}
+        }
+    }
+
+    /// Takes subscriptions away that the user has no right to any more.
+    pub(super) fn drop_subscriptions(&self, topics: Vec<ChannelName>) {
+        self.context.shards.closed(&self.id, topics.iter().cloned());
+        for topic in topics {
+            let message = format!("your new token does not open {topic}");
+            self.say(ServerEvent::Unsubscribed(Unsubscribed {
+                topic,
+                code: ErrorCode::PermissionDenied,
+                message,
+            }));
+        }
+    }
+
+    /// Runs `act` on the open connection; `None` where it has ended.
+    pub(super) fn with<T>(&self, act: impl FnOnce(&mut Open) -> T) -> Option<T> {
+        match &mut *self.lock() {
+            State::Open(open) => Some(act(open)),
+            State::Ended => None,
+        }
+    }
+
+    /// The connection as channels see it.
+    pub(super) fn subscriber(&self, user: Arc<User>) -> Subscriber {
+        Subscriber {
+            connection: self.id.clone(),
+            user,
+            outbox: self.outbox.clone(),
+        }
+    }
+
+    /// The connection as the author of messages.
+    pub(super) fn publisher(&self, user: Arc<User>) -> Publisher {
+        Publisher {
+            user,
+            connection: Some(self.id.clone()),
+        }
+    }
+
+    /// Answers a request now.
+    pub(super) fn reply(&self, to: ReplyTo, reply: Reply) {
+        self.outbox.push(Outgoing::Reply(to, reply));
+    }
+
+    /// Refuses a request now.
+    pub(super) fn refuse(&self, to: ReplyTo, failure: Failure) {
+        self.reply(to, Reply::Failed(failure));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state
+            .lock()
+            .expect("no code panics while it holds the session")
+    }
+}
+
+/// Names a connection with 128 random bits: nobody guesses the name of another's.
+fn mint_connection_id() -> ConnectionId {
+    ConnectionId::new(&random::text::<16>())
+}
+
+/// Makes the `messageId` of a request that came without one.
+pub(super) fn mint_message_id(now_ms: u64) -> MessageId {
+    MessageId::mint(now_ms, u64::from_le_bytes(random::bytes()))
+}
+
+/// What is said before a close. The delay is spread so that a crowd does not come back at once.
+pub(super) fn closing(code: CloseCode, reason: &str, retry_spread_ms: Option<u64>) -> Closing {
+    /// Nobody comes back sooner: what closed the connection has not changed yet.
+    const SOONEST_RETRY_MS: u64 = 100;
+    let part = |spread: u64| {
+        u64::from_le_bytes(random::bytes())
+            .checked_rem(spread)
+            .unwrap_or(0)
+    };
+    Closing {
+        code: code.number(),
+        reason: reason.to_owned(),
+        retry_after_ms: retry_spread_ms.map(|spread| SOONEST_RETRY_MS + part(spread)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn ten_thousand_names_share_nothing() {
+        let names: HashSet<_> = (0..10_000).map(|_| mint_connection_id()).collect();
+        assert_eq!(names.len(), 10_000);
+        // 22 digits of 6 bits.
+        assert!(names.iter().all(|name| name.as_str().len() == 22));
+        // A counter or a clock would show as a prefix that many share.
+        let prefixes: HashSet<_> = names.iter().map(|name| name.as_str()[..4].to_owned()).collect();
+        assert!(prefixes.len() > 9_900, "{} prefixes", prefixes.len());
+    }
+}

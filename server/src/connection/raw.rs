@@ -1,0 +1,13 @@
+//! The raw WebSocket `/api/v1/ws` (SPEC §7): one envelope a text frame.
+//!
+//! One task serves one connection: it reads, handles, and writes. The framing is tungstenite's without its I/O
+//! ([`wire`]), so that an idle connection holds no read buffer and a frame that goes to many is encoded once,
+//! header included ([`frames`]).
+
+mod endpoint;
+mod frames;
+mod opening;
+mod pump;
+mod wire;
+
+pub(super) use endpoint::handle;

@@ -1,0 +1,315 @@
+//! One raw connection's task: reads frames, hands them on, writes what the outbox holds.
+
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bmt_shared::close::CloseCode;
+use bmt_shared::codec::raw::Envelope;
+use bmt_shared::error::{AuthReason, ErrorCode, Failure};
+use bmt_shared::event::{Closing, ServerEvent};
+use bmt_shared::id::MessageId;
+use serde::Deserialize;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+use super::super::link::closing;
+use super::super::requests::Incoming;
+use super::super::{Connection, Context};
+use super::frames;
+use super::opening::{Credential, Opening};
+use super::wire::{Arrived, Wire};
+use crate::outbox::{Next, Outgoing};
+
+/// The outbox is taken from while fewer bytes than this wait to be written: several frames go out in one write.
+const STAGE_BYTES: usize = 16 * 1_024;
+/// How long the last words may take, and the peer's answer to a close.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Serves one connection from its handshake to its end.
+pub(super) struct Pump<S> {
+    context: Arc<Context>,
+    wire: Wire<S>,
+    heard: Instant,
+    /// Since when the peer has taken nothing off its socket, while something waits.
+    stalled: Option<Instant>,
+    pinged: bool,
+}
+
+/// Why the connection is over.
+enum Over {
+    /// The peer or the network closed it.
+    Gone,
+    /// It is closed by this side, with this.
+    Close(CloseCode, String),
+}
+
+impl From<io::Error> for Over {
+    fn from(_: io::Error) -> Self {
+        Self::Gone
+    }
+}
+
+/// The body of the first frame where `?auth=frame` was asked for.
+#[derive(Deserialize)]
+struct AuthBody {
+    token: Option<String>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
+    pub(super) fn new(context: Arc<Context>, stream: S) -> Self {
+        let most = usize::try_from(context.settings.rules.limits.frame_bytes).unwrap_or(usize::MAX);
+        Self {
+            context,
+            wire: Wire::new(stream, most),
+            heard: Instant::now(),
+            stalled: None,
+            pinged: false,
+        }
+    }
+
+    pub(super) async fn serve(mut self, opening: Opening) {
+        let connection = match self.authenticate(opening.credential).await {
+            Ok(connection) => connection,
+            Err(over) => return self.finish(over).await,
+        };
+        let over = self.run(&connection, opening.client_id.as_deref()).await;
+        connection.end();
+        self.finish(over).await;
+    }
+
+    async fn authenticate(&mut self, credential: Credential) -> Result<Arc<Connection>, Over> {
+        let token = match credential {
+            Credential::Token(token) => token,
+            Credential::FirstFrame => {
+                let limit = Duration::from_millis(self.context.settings.authenticate_ms);
+                match tokio::time::timeout(limit, self.first_frame()).await {
+                    Ok(token) => token?,
+                    Err(_) => return Err(self.refuse_token(AuthReason::Missing)),
+                }
+            }
+        };
+        let now_ms = self.context.now_ms();
+        match self
+            .context
+            .node
+            .authenticator
+            .authenticate(token.as_deref(), now_ms)
+        {
+            Ok(identity) => Ok(Connection::begin(&self.context, identity)),
+            Err(reason) => Err(self.refuse_token(reason)),
+        }
+    }
+
+    /// Waits for the first frame and takes the token out of it.
+    async fn first_frame(&mut self) -> Result<Option<String>, Over> {
+        loop {
+            match self.wire.next() {
+                Some(Arrived::Text(text)) => {
+                    let body = Envelope::decode(&text)
+                        .ok()
+                        .filter(|envelope| envelope.kind == "auth");
+                    let body = body.and_then(|envelope| serde_json::from_str::<AuthBody>(envelope.data).ok());
+                    return match body {
+                        Some(body) => Ok(body.token),
+                        None => Err(self.refuse_token(AuthReason::Malformed)),
+                    };
+                }
+                Some(Arrived::Alive) => {}
+                Some(Arrived::Binary) => return Err(self.refuse_token(AuthReason::Malformed)),
+                Some(Arrived::Closed) => return Err(Over::Gone),
+                Some(Arrived::Fault(code)) => return Err(Over::Close(code, String::new())),
+                None => poll_fn(|cx| self.wire.poll(cx)).await?,
+            }
+        }
+    }
+
+    fn refuse_token(&mut self, reason: AuthReason) -> Over {
+        self.wire.stage_text(&frames::unauthenticated(reason));
+        let code = if reason == AuthReason::Expired {
+            CloseCode::TokenExpired
+        } else {
+            CloseCode::Policy
+        };
+        Over::Close(code, "authentication_failed".to_owned())
+    }
+
+    async fn run(&mut self, connection: &Arc<Connection>, client_id: Option<&str>) -> Over {
+        loop {
+            while let Some(arrived) = self.wire.next() {
+                if let Err(over) = self.handle(connection, arrived) {
+                    return over;
+                }
+            }
+            if let Err(over) = self.stage(connection, client_id) {
+                return over;
+            }
+            if let Err(over) = self.wait(connection).await {
+                return over;
+            }
+        }
+    }
+
+    /// Takes from the outbox what fits into one write.
+    fn stage(&mut self, connection: &Connection, client_id: Option<&str>) -> Result<(), Over> {
+        while self.wire.waiting() < STAGE_BYTES {
+            match connection.outbox.next() {
+                Next::Send(Outgoing::Event(event)) => match event.event() {
+                    ServerEvent::Connected(connected) => {
+                        self.wire.stage_text(&frames::connect(connected, client_id));
+                    }
+                    _ => self.wire.stage(event.raw_frame(frames::event)),
+                },
+                Next::Send(Outgoing::Reply(to, reply)) => {
+                    if connection.settle(&to, &reply).is_some() {
+                        self.wire.stage_text(&frames::reply(&to.message_id, &reply));
+                    }
+                }
+                Next::Send(Outgoing::Close(closing)) => return Err(self.say_closing(closing)),
+                Next::Wait => return Ok(()),
+                Next::Overflowed => {
+                    let spread = self.context.settings.retry_spread_ms;
+                    let closing = closing(CloseCode::SlowConsumer, "slow_consumer", Some(spread));
+                    return Err(self.say_closing(closing));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn say_closing(&mut self, closing: Closing) -> Over {
+        let code = CloseCode::from_number(closing.code).unwrap_or(CloseCode::ServerError);
+        let reason = closing.reason.clone();
+        self.wire.stage(&frames::event(&ServerEvent::Closing(closing)));
+        Over::Close(code, reason)
+    }
+
+    /// Waits until something can be read, written or taken from the outbox, or the clock asks for something.
+    async fn wait(&mut self, connection: &Connection) -> Result<(), Over> {
+        self.stalled = match self.wire.waiting() {
+            0 => None,
+            _ => self.stalled.or_else(|| Some(Instant::now())),
+        };
+        let alarm = self.alarm();
+        let before = self.wire.waiting();
+        let full = before >= STAGE_BYTES;
+        tokio::select! {
+            progress = poll_fn(|cx| self.wire.poll(cx)) => {
+                progress?;
+                if self.wire.waiting() < before {
+                    self.stalled = None;
+                }
+            }
+            () = connection.wait_for_more(), if !full => {}
+            () = tokio::time::sleep_until(alarm) => return self.sound(),
+        }
+        Ok(())
+    }
+
+    /// When the next of the clock's questions is due: is the peer there, does it take what it is sent?
+    fn alarm(&self) -> Instant {
+        let heartbeat = &self.context.settings.heartbeat;
+        let silence = if self.pinged {
+            heartbeat.interval_ms + heartbeat.timeout_ms
+        } else {
+            heartbeat.interval_ms
+        };
+        let silent = self.heard + Duration::from_millis(silence);
+        let stalled = self
+            .stalled
+            .map(|since| since + Duration::from_millis(heartbeat.timeout_ms));
+        stalled.map_or(silent, |stalled| stalled.min(silent))
+    }
+
+    fn sound(&mut self) -> Result<(), Over> {
+        let timeout = Duration::from_millis(self.context.settings.heartbeat.timeout_ms);
+        if self.stalled.is_some_and(|since| since.elapsed() >= timeout) {
+            return Err(Over::Gone);
+        }
+        if self.pinged {
+            return Err(Over::Close(
+                CloseCode::HeartbeatTimeout,
+                "heartbeat_timeout".to_owned(),
+            ));
+        }
+        self.wire.stage_ping();
+        self.pinged = true;
+        Ok(())
+    }
+
+    fn handle(&mut self, connection: &Arc<Connection>, arrived: Arrived) -> Result<(), Over> {
+        self.heard = Instant::now();
+        self.pinged = false;
+        match arrived {
+            Arrived::Text(text) => self.handle_text(connection, &text),
+            Arrived::Binary => {
+                let message = "this endpoint takes JSON in text frames; send binary content as a file, \
+                               or over Socket.IO";
+                self.strike(connection, None, message.to_owned());
+            }
+            Arrived::Alive => {}
+            Arrived::Closed => return Err(Over::Gone),
+            Arrived::Fault(code) => return Err(Over::Close(code, String::new())),
+        }
+        Ok(())
+    }
+
+    fn handle_text(&mut self, connection: &Arc<Connection>, text: &str) {
+        let envelope = match Envelope::decode(text) {
+            Ok(envelope) => envelope,
+            Err(error) => return self.strike(connection, None, error.to_string()),
+        };
+        connection.forgive();
+        if envelope.kind == "ping" {
+            return self.wire.stage_text(&frames::pong(envelope.timestamp));
+        }
+        let message_id = match envelope.message_id.as_deref().map(MessageId::parse).transpose() {
+            Ok(message_id) => message_id,
+            Err(error) => {
+                let failure = Failure::new(ErrorCode::InvalidMessage, error.to_string());
+                return connection.refuse_frame(None, None, failure);
+            }
+        };
+        // A heartbeat's time stands in the envelope, and may stand in its data as over Socket.IO.
+        let heartbeat;
+        let body = match (envelope.kind.as_ref(), envelope.data, envelope.timestamp) {
+            ("heartbeat", "null", Some(timestamp)) => {
+                heartbeat = format!("{{\"timestamp\":{timestamp}}}");
+                &heartbeat
+            }
+            ("heartbeat", "null", None) => "{}",
+            (_, data, _) => data,
+        };
+        connection.handle(Incoming {
+            name: &envelope.kind,
+            body,
+            attachments: Vec::new(),
+            message_id,
+            callback: None,
+        });
+    }
+
+    fn strike(&self, connection: &Connection, message_id: Option<MessageId>, message: String) {
+        connection.refuse_frame(message_id, None, Failure::new(ErrorCode::InvalidMessage, message));
+        connection.strike();
+    }
+
+    /// Writes the last words, says goodbye, and lets the peer do the same, all within a moment.
+    async fn finish(mut self, over: Over) {
+        if let Over::Close(code, reason) = over {
+            self.wire.stage_close(code, &reason);
+        }
+        let goodbye = async {
+            loop {
+                poll_fn(|cx| self.wire.poll(cx)).await?;
+                while let Some(arrived) = self.wire.next() {
+                    if matches!(arrived, Arrived::Closed | Arrived::Fault(_)) {
+                        return Ok::<(), io::Error>(());
+                    }
+                }
+            }
+        };
+        tokio::time::timeout(FAREWELL, goodbye).await.ok();
+    }
+}

@@ -1,0 +1,89 @@
+//! A client's CONNECT: who is it, may it come in, and what is ready before it is told so.
+
+use std::sync::Arc;
+
+use bmt_shared::error::AuthReason;
+use serde::Deserialize;
+use socketioxide::SocketIo;
+use socketioxide::adapter::LocalAdapter;
+use socketioxide::extract::{SocketRef, TryData};
+use socketioxide::handler::{ConnectHandler, FromConnectParts, Value};
+use socketioxide::socket::Socket;
+
+use super::super::Connection;
+use super::endpoint::Endpoint;
+use super::intake::Intake;
+use super::transport::Transport;
+use super::writer::Writer;
+
+/// What a client sends with its CONNECT.
+#[derive(Deserialize)]
+struct Credentials {
+    #[serde(default)]
+    token: Option<String>,
+}
+
+/// The library's socket itself; its own extractor hides it behind a type that acks cannot be sent through.
+struct Peer(Arc<Socket>);
+
+impl FromConnectParts<LocalAdapter> for Peer {
+    type Error = std::convert::Infallible;
+
+    fn from_connect_parts(socket: &Arc<Socket>, _: &Option<Value>) -> Result<Self, Self::Error> {
+        Ok(Self(socket.clone()))
+    }
+}
+
+/// Serves the namespace `/`, the only one there is.
+pub(super) fn serve(io: &SocketIo, endpoint: &Arc<Endpoint>) {
+    let at_door = endpoint.clone();
+    let authenticate = async move |socket: SocketRef, credentials: TryData<Option<Credentials>>| {
+        admit(&at_door, &socket, credentials.0).await
+    };
+    let inside = endpoint.clone();
+    let welcome = async move |Peer(socket): Peer| welcome(inside, socket).await;
+    io.ns("/", welcome.with(authenticate));
+}
+
+/// Runs before CONNECT is answered. A client sends its first events when it has the answer, so everything that
+/// takes them is in place by then.
+async fn admit<E>(
+    endpoint: &Endpoint,
+    socket: &SocketRef,
+    credentials: Result<Option<Credentials>, E>,
+) -> Result<(), AuthReason> {
+    let context = &endpoint.context;
+    let credentials = credentials.map_err(|_| AuthReason::Malformed)?;
+    let token = credentials.and_then(|credentials| credentials.token);
+    let identity = context
+        .node
+        .authenticator
+        .authenticate(token.as_deref(), context.now_ms())?;
+    let connection = Connection::begin(context, identity);
+    let transport = transport_of(socket).ok_or(AuthReason::Missing)?;
+    transport.carry(connection.clone());
+    socket.on_fallback(Intake(connection.clone()));
+    socket.on_disconnect(async move || connection.end());
+    Ok(())
+}
+
+/// Runs when CONNECT is answered: from here on the outbox is written.
+async fn welcome(endpoint: Arc<Endpoint>, socket: Arc<Socket>) {
+    let Some(transport) = transport_of(&socket) else {
+        return;
+    };
+    let Some(connection) = transport.carried() else {
+        return;
+    };
+    let writer = Writer {
+        endpoint,
+        connection,
+        transport,
+        socket,
+    };
+    writer.run().await;
+}
+
+fn transport_of(socket: &Socket) -> Option<Arc<Transport>> {
+    socket.req_parts().extensions.get::<Arc<Transport>>().cloned()
+}

@@ -1,0 +1,231 @@
+//! The HTTP side of Socket.IO: which requests reach the library, and with what time limits.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bmt_shared::codec::engineio::Handshake;
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper_util::rt::TokioIo;
+use socketioxide::service::SocketIoService;
+use socketioxide::{ParserConfig, SocketIo};
+use tower::ServiceExt;
+
+use super::super::handshake::{NoWebSocket, accept, switching};
+use super::super::{Context, Full, Seat};
+use super::connect;
+use super::query::{Query, Refused, Way};
+use super::stream::GuardedStream;
+use super::transport::{PACKETS_BUFFERED, Sessions, Transport};
+
+/// Where the library looks for its requests.
+const PATH: &str = "/socket.io";
+/// Read buffer of each WebSocket, bytes: most requests fit, and an idle connection holds no more.
+const READ_BUFFER: usize = 2 * 1_024;
+
+/// See the [module](self).
+pub(in super::super) struct Endpoint {
+    pub(in super::super) context: Arc<Context>,
+    service: SocketIoService<Router>,
+    io: SocketIo,
+    sessions: Sessions,
+    /// How long the body of a POST, an upgrade, or the parts of a packet may take.
+    unfinished: Duration,
+}
+
+impl Endpoint {
+    /// Sets the library up with every limit it has.
+    pub(in super::super) fn new(context: &Arc<Context>) -> Arc<Self> {
+        let settings = &context.settings;
+        let limits = &settings.rules.limits;
+        let unfinished = Duration::from_millis(settings.authenticate_ms);
+        let frame_bytes = match limits.frame_bytes {
+            0 => usize::MAX,
+            bytes => usize::try_from(bytes).unwrap_or(usize::MAX),
+        };
+        let parser = ParserConfig::common()
+            .max_incoming_binaries(settings.attachments)
+            .max_incoming_binary_buf_size(frame_bytes)
+            .packet_completion_timeout(unfinished);
+        let (service, io) = SocketIo::builder()
+            .req_path(PATH)
+            .ping_interval(Duration::from_millis(settings.heartbeat.interval_ms))
+            .ping_timeout(Duration::from_millis(settings.heartbeat.timeout_ms))
+            .upgrade_timeout(unfinished)
+            .connect_timeout(unfinished)
+            .max_buffer_size(PACKETS_BUFFERED)
+            .max_payload(frame_bytes as u64)
+            .ws_read_buffer_size(READ_BUFFER)
+            .ws_max_message_size(frame_bytes)
+            .ws_max_frame_size(frame_bytes)
+            .with_parser(parser)
+            .build_with_inner_svc(Router::new());
+        let endpoint = Arc::new(Self {
+            context: context.clone(),
+            service,
+            io,
+            sessions: Sessions::default(),
+            unfinished,
+        });
+        connect::serve(&endpoint.io, &endpoint);
+        endpoint
+    }
+
+    /// Answers one request to `/socket.io/`.
+    pub(in super::super) async fn handle(self: Arc<Self>, address: IpAddr, request: Request) -> Response {
+        match self.dispatch(address, request).await {
+            Ok(response) | Err(response) => response,
+        }
+    }
+
+    async fn dispatch(self: Arc<Self>, address: IpAddr, request: Request) -> Result<Response, Response> {
+        let query = request.uri().query().unwrap_or_default();
+        let query = Query::parse(request.method(), query).map_err(IntoResponse::into_response)?;
+        match (query.way, query.sid) {
+            (Way::Polling, None) => self.open_polling(address, request).await,
+            (Way::Polling, Some(sid)) => {
+                let unknown = || Refused::UnknownSession.into_response();
+                let transport = self.sessions.get(sid).ok_or_else(unknown)?;
+                Ok(self.poll(&transport, request).await)
+            }
+            (Way::WebSocket, sid) => {
+                let transport = match sid {
+                    None => Transport::new(&self.sessions, self.seat(address)?, true),
+                    Some(sid) => {
+                        let unknown = || Refused::UnknownSession.into_response();
+                        self.sessions.get(sid).ok_or_else(unknown)?
+                    }
+                };
+                let upgrades = sid.is_some();
+                self.open_websocket(transport, upgrades, request)
+            }
+        }
+    }
+
+    fn seat(&self, address: IpAddr) -> Result<Seat, Response> {
+        self.context
+            .live
+            .seat(address)
+            .map_err(|full: Full| full.response())
+    }
+
+    async fn open_polling(&self, address: IpAddr, mut request: Request) -> Result<Response, Response> {
+        let transport = Transport::new(&self.sessions, self.seat(address)?, false);
+        request.extensions_mut().insert(transport.clone());
+        let response = self.call(request).await;
+        let (parts, body) = response.into_parts();
+        let body = collect(body).await;
+        // `0` and the handshake: the only place where the library tells the session's id.
+        let sid = std::str::from_utf8(&body).ok().and_then(|text| {
+            let handshake = Handshake::decode(text.strip_prefix('0')?).ok()?;
+            Some(handshake.sid.into_owned())
+        });
+        if let Some(sid) = sid {
+            transport.name(&sid);
+        }
+        Ok(Response::from_parts(parts, Body::from(body)))
+    }
+
+    async fn poll(&self, transport: &Transport, request: Request) -> Response {
+        if request.method() == Method::GET {
+            let response = self.call(request).await;
+            transport.drain();
+            return response;
+        }
+        match tokio::time::timeout(self.unfinished, self.call(request)).await {
+            Ok(response) => response,
+            Err(_) => {
+                self.post_close(transport).await;
+                let close = HeaderValue::from_static("close");
+                (StatusCode::REQUEST_TIMEOUT, [(header::CONNECTION, close)]).into_response()
+            }
+        }
+    }
+
+    /// Answers the handshake and serves the stream when the connection is turned over.
+    fn open_websocket(
+        self: Arc<Self>,
+        transport: Arc<Transport>,
+        upgrades: bool,
+        mut request: Request,
+    ) -> Result<Response, Response> {
+        let accept = accept(request.method(), request.version(), request.headers())
+            .map_err(NoWebSocket::into_response)?;
+        if upgrades && !transport.begin_upgrade() {
+            return Err(Refused::BadRequest.into_response());
+        }
+        let upgraded = hyper::upgrade::on(&mut request);
+        // Only the query is kept: headers hold cookies and tokens, and would stay as long as the session.
+        let mut opening = Request::new(());
+        *opening.uri_mut() = request.uri().clone();
+        opening.extensions_mut().insert(transport.clone());
+        tokio::spawn(async move {
+            let Ok(Ok(upgraded)) = tokio::time::timeout(self.unfinished, upgraded).await else {
+                return self.post_close(&transport).await;
+            };
+            let patience = Duration::from_millis(self.context.settings.heartbeat.timeout_ms);
+            let (stream, gone) = GuardedStream::new(TokioIo::new(upgraded), transport.clone(), patience);
+            // The library serves the stream in a task of its own and answers at once.
+            self.service.clone().oneshot((stream, opening)).await.ok();
+            if upgrades {
+                // A failed upgrade leaves the session on polling, closed to further upgrades, its heartbeat
+                // paused. One that succeeded is not on polling any more, and does not mind.
+                gone.await.ok();
+                self.post_close(&transport).await;
+            }
+        });
+        Ok(switching(accept, None))
+    }
+
+    /// Closes one session without a DISCONNECT, so that an official client comes back. What was handed to the
+    /// library before is given `farewell` to reach the client.
+    pub(super) async fn close_session(&self, transport: &Transport, farewell: Duration) {
+        // First what was said, then the end: the library, told of both at once, may see the end first.
+        let fetched = async {
+            while !transport.is_drained() {
+                transport.drained().await;
+            }
+        };
+        tokio::time::timeout(farewell, fetched).await.ok();
+        transport.end();
+        if !transport.is_on_websocket() {
+            self.post_close(transport).await;
+        }
+    }
+
+    /// Posts an Engine.IO CLOSE in the client's name: the library's only way to close a polling session.
+    async fn post_close(&self, transport: &Transport) {
+        let Some(sid) = transport.sid() else { return };
+        let request = Request::post(format!("{PATH}/?EIO=4&transport=polling&sid={sid}"))
+            .body(Body::from("1"))
+            .expect("a session's id is made of base64 digits");
+        self.call(request).await;
+    }
+
+    /// Closes what is left of the library's sessions, for as long as `limit` at most: its close can hang.
+    pub(in super::super) async fn stop(&self, limit: Duration) {
+        tokio::time::timeout(limit, self.io.close()).await.ok();
+    }
+
+    async fn call(&self, request: Request) -> Response {
+        let response = match self.service.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+        response.map(Body::new)
+    }
+}
+
+/// Bodies of the library are whole in memory.
+async fn collect(body: Body) -> Bytes {
+    body.collect()
+        .await
+        .map(http_body_util::Collected::to_bytes)
+        .unwrap_or_default()
+}

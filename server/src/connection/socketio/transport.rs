@@ -1,0 +1,174 @@
+//! One Engine.IO session as this side of the library sees it: its place, its way, its end.
+//!
+//! The library keeps its sessions to itself: they cannot be closed one by one from outside, and their buffers
+//! cannot be looked into. A [`Transport`] travels in the extensions of the request that opened the session and is
+//! dropped with it; beside it stands what the stream below ([`super::stream`]) tells and is told.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
+use std::task::Waker;
+
+use tokio::sync::Notify;
+
+use super::super::{Connection, Seat};
+
+/// Packets that may wait in the library's buffer. The rest of [`PACKETS_BUFFERED`] is left for its own packets:
+/// a ping that finds the buffer full ends the session.
+const WINDOW_PACKETS: usize = 256;
+/// Bytes that may wait in the library's buffer; one polling response carries more, so each empties it.
+const WINDOW_BYTES: usize = 64 * 1_024;
+/// The library's buffer per session, in packets. It allocates by use.
+pub(super) const PACKETS_BUFFERED: usize = 4 * WINDOW_PACKETS;
+
+/// See the [module](self).
+pub(super) struct Transport {
+    sessions: Sessions,
+    /// The session's private id; known here for sessions that began as polling, and never shown to anybody.
+    sid: OnceLock<Box<str>>,
+    /// Whether a WebSocket carries the session or is about to.
+    on_websocket: AtomicBool,
+    /// The stream below reads as ended: the library closes the session when what waits is written.
+    ended: AtomicBool,
+    reader: Mutex<Option<Waker>>,
+    packets: AtomicUsize,
+    bytes: AtomicUsize,
+    /// Told when the window has emptied.
+    drained: Notify,
+    /// The connection that the session carries, once it has a user.
+    connection: Mutex<Option<Arc<Connection>>>,
+    /// Gives the place among the node's connections back when the session is gone.
+    _seat: Seat,
+}
+
+impl Transport {
+    pub(super) fn new(sessions: &Sessions, seat: Seat, on_websocket: bool) -> Arc<Self> {
+        Arc::new(Self {
+            sessions: sessions.clone(),
+            sid: OnceLock::new(),
+            on_websocket: AtomicBool::new(on_websocket),
+            ended: AtomicBool::new(false),
+            reader: Mutex::new(None),
+            packets: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+            drained: Notify::new(),
+            connection: Mutex::new(None),
+            _seat: seat,
+        })
+    }
+
+    /// Names the session, so that its further requests find this transport.
+    pub(super) fn name(self: &Arc<Self>, sid: &str) {
+        if self.sid.set(sid.into()).is_ok() {
+            self.sessions.lock().insert(sid.into(), Arc::downgrade(self));
+        }
+    }
+
+    /// The session's private id.
+    pub(super) fn sid(&self) -> Option<&str> {
+        self.sid.get().map(AsRef::as_ref)
+    }
+
+    /// Begins the upgrade to a WebSocket; `false` where one has begun before. The library would let a second one
+    /// wait for the first, then close the healthy session.
+    pub(super) fn begin_upgrade(&self) -> bool {
+        !self.on_websocket.swap(true, Ordering::AcqRel)
+    }
+
+    pub(super) fn is_on_websocket(&self) -> bool {
+        self.on_websocket.load(Ordering::Acquire)
+    }
+
+    /// Makes the stream below read as ended.
+    pub(super) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+        if let Some(reader) = self.reader().take() {
+            reader.wake();
+        }
+    }
+
+    pub(super) fn is_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    /// Wakes `waker` when the stream is to end.
+    pub(super) fn wake_at_end(&self, waker: &Waker) {
+        let mut reader = self.reader();
+        if !reader.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *reader = Some(waker.clone());
+        }
+    }
+
+    /// Whether one more packet may be handed to the library.
+    pub(super) fn has_room(&self) -> bool {
+        let packets = self.packets.load(Ordering::Acquire);
+        packets < WINDOW_PACKETS && self.bytes.load(Ordering::Acquire) < WINDOW_BYTES
+    }
+
+    /// A packet was handed to the library.
+    pub(super) fn fill(&self, bytes: usize) {
+        self.packets.fetch_add(1, Ordering::AcqRel);
+        self.bytes.fetch_add(bytes, Ordering::AcqRel);
+    }
+
+    /// What was handed to the library is on its way.
+    pub(super) fn drain(&self) {
+        if self.packets.swap(0, Ordering::AcqRel) > 0 {
+            self.bytes.store(0, Ordering::Release);
+            self.drained.notify_one();
+        }
+    }
+
+    /// Whether anything handed to the library is still there.
+    pub(super) fn is_drained(&self) -> bool {
+        self.packets.load(Ordering::Acquire) == 0
+    }
+
+    /// Waits until the window has emptied. One writer waits at a time.
+    pub(super) async fn drained(&self) {
+        self.drained.notified().await;
+    }
+
+    /// Notes which connection the session carries. A client may leave the namespace and come back on one session.
+    pub(super) fn carry(&self, connection: Arc<Connection>) {
+        *self.connection() = Some(connection);
+    }
+
+    pub(super) fn carried(&self) -> Option<Arc<Connection>> {
+        self.connection().clone()
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Option<Arc<Connection>>> {
+        self.connection
+            .lock()
+            .expect("no code panics while it holds the connection")
+    }
+
+    fn reader(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.reader
+            .lock()
+            .expect("no code panics while it holds the waker")
+    }
+}
+
+impl Drop for Transport {
+    fn drop(&mut self) {
+        if let Some(sid) = self.sid.get() {
+            self.sessions.lock().remove(sid);
+        }
+    }
+}
+
+/// The sessions that began as polling, by their private ids.
+#[derive(Clone, Default)]
+pub(super) struct Sessions(Arc<Mutex<HashMap<Box<str>, Weak<Transport>>>>);
+
+impl Sessions {
+    pub(super) fn get(&self, sid: &str) -> Option<Arc<Transport>> {
+        self.lock().get(sid)?.upgrade()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Weak<Transport>>> {
+        self.0.lock().expect("no code panics while it holds the sessions")
+    }
+}

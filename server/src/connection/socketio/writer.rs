@@ -1,0 +1,202 @@
+//! What leaves over Socket.IO: the outbox of one connection, drained into the library as fast as it takes it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bmt_shared::close::{AfterClose, CloseCode, after_close};
+use bmt_shared::event::{Closing, ServerEvent};
+use bmt_shared::message::Message;
+use bmt_shared::payload::Payload;
+use bmt_shared::reply::Reply;
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use socketioxide::extract::AckSender;
+use socketioxide::handler::{FromMessageParts, Value};
+use socketioxide::socket::Socket;
+use socketioxide::{SendError, SocketError};
+
+use super::super::Connection;
+use super::super::link::{Callback, closing};
+use super::body::{Attached, renumber};
+use super::endpoint::Endpoint;
+use super::transport::Transport;
+use crate::outbox::{Encoded, Next, Outgoing, ReplyTo};
+
+/// How soon a full buffer of the library is tried again, should nobody tell that it drained.
+const RETRY: Duration = Duration::from_millis(20);
+/// How long a polling client may take to fetch what was said before its session is closed, and an official
+/// client to close by itself after it was disconnected.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// The connection is over, or cannot be written to any more.
+struct Gone;
+
+pub(super) struct Writer {
+    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) connection: Arc<Connection>,
+    pub(super) transport: Arc<Transport>,
+    pub(super) socket: Arc<Socket>,
+}
+
+impl Writer {
+    /// Writes until the connection is over.
+    pub(super) async fn run(self) {
+        let connection = self.connection.clone();
+        tokio::select! {
+            () = connection.over() => {}
+            _ = self.write_all() => {}
+        }
+    }
+
+    async fn write_all(&self) -> Result<(), Gone> {
+        loop {
+            match self.connection.outbox.next() {
+                Next::Send(Outgoing::Event(event)) => self.event(&event).await?,
+                Next::Send(Outgoing::Reply(to, reply)) => self.reply(&to, reply).await?,
+                Next::Send(Outgoing::Close(closing)) => return self.close(closing).await,
+                Next::Wait => self.connection.wait_for_more().await,
+                Next::Overflowed => {
+                    let spread = self.connection.context.settings.retry_spread_ms;
+                    let closing = closing(CloseCode::SlowConsumer, "slow_consumer", Some(spread));
+                    return self.close(closing).await;
+                }
+            }
+        }
+    }
+
+    async fn event(&self, event: &Encoded) -> Result<(), Gone> {
+        let attachments = match event.event() {
+            ServerEvent::Message(message) => message.payload.attachments(),
+            ServerEvent::Signal(signal) => signal.payload.attachments(),
+            _ => &[],
+        };
+        let (name, body) = (event.event().name(), event.body());
+        self.room().await;
+        self.transport.fill(event.size_bytes());
+        if attachments.is_empty() {
+            self.persist(|| self.socket.emit(name, body)).await
+        } else {
+            let body = Attached {
+                json: body.get(),
+                attachments,
+            };
+            self.persist(|| self.socket.emit(name, &body)).await
+        }
+    }
+
+    async fn reply(&self, to: &ReplyTo, mut reply: Reply) -> Result<(), Gone> {
+        let Some(Callback(callback)) = self.connection.settle(to, &reply) else {
+            return Ok(());
+        };
+        let attachments = take_attachments(&mut reply);
+        let mut json = String::new();
+        reply.write_socketio(to.message_id.as_str(), &mut json);
+        self.room().await;
+        self.transport.fill(json.len());
+        if attachments.is_empty() {
+            let body = RawValue::from_string(json).expect("replies are written as JSON");
+            self.answer(callback, &body).await
+        } else {
+            let attachments = &attachments;
+            let json = &json;
+            self.answer(callback, &Attached { json, attachments }).await
+        }
+    }
+
+    async fn answer<T: Serialize + ?Sized>(&self, callback: Option<i64>, body: &T) -> Result<(), Gone> {
+        match callback {
+            None => self.persist(|| self.socket.emit("ack", body)).await,
+            callback => {
+                self.persist(|| {
+                    // The only door to an ack is the extractor of a handler; the value is not looked at.
+                    let nothing = &mut Value::Bytes(Bytes::new());
+                    match AckSender::from_message_parts(&self.socket, nothing, &callback) {
+                        Ok(sender) => sender.send(body),
+                        Err(never) => match never {},
+                    }
+                })
+                .await
+            }
+        }
+    }
+
+    /// Says why, then closes: by a DISCONNECT where the client must stay away, else by the transport.
+    async fn close(&self, closing: Closing) -> Result<(), Gone> {
+        let stays = matches!(
+            after_close(closing.code),
+            AfterClose::Stay | AfterClose::ReconnectWithNewToken
+        );
+        let code = closing.code;
+        let event = Encoded::new(ServerEvent::Closing(closing));
+        // A slow consumer may have no room for it; the close itself does not wait for that.
+        let said = tokio::time::timeout(FAREWELL, self.event(&event)).await;
+        tracing::debug!(connection = %self.connection.id(), code, said = matches!(said, Ok(Ok(()))), "closing");
+        if stays && self.socket.clone().disconnect().is_ok() {
+            // An official client closes the transport itself; whoever does not is closed below.
+            tokio::time::timeout(FAREWELL, std::future::pending::<()>())
+                .await
+                .ok();
+        }
+        self.endpoint.close_session(&self.transport, FAREWELL).await;
+        Err(Gone)
+    }
+
+    /// Waits until the library's buffer has room.
+    async fn room(&self) {
+        while !self.transport.has_room() {
+            self.transport.drained().await;
+        }
+    }
+
+    /// Hands a packet to the library, again and again while its buffer is full: an emit that fails and is not
+    /// looked at would be a message lost in silence.
+    async fn persist(&self, mut emit: impl FnMut() -> Result<(), SendError>) -> Result<(), Gone> {
+        loop {
+            match emit() {
+                Ok(()) => return Ok(()),
+                Err(SendError::Socket(SocketError::InternalChannelFull)) => {
+                    tokio::time::timeout(RETRY, self.transport.drained()).await.ok();
+                }
+                Err(SendError::Socket(_)) => return Err(Gone),
+                Err(SendError::Serialize(error)) => {
+                    tracing::error!(connection = %self.connection.id(), %error, "a packet could not be encoded");
+                    return Err(Gone);
+                }
+            }
+        }
+    }
+}
+
+/// Takes the binary parts out of a reply's messages and numbers their placeholders through the whole reply.
+fn take_attachments(reply: &mut Reply) -> Vec<Bytes> {
+    let mut parts = Vec::new();
+    let mut visit = |messages: &mut Vec<Message>| {
+        if messages
+            .iter()
+            .any(|message| !message.payload.attachments().is_empty())
+        {
+            for message in messages {
+                let attachments = message.payload.attachments();
+                let mut json = String::with_capacity(message.payload.json().len());
+                renumber(message.payload.json(), parts.len(), attachments.len(), &mut json);
+                parts.extend_from_slice(attachments);
+                message.payload = Payload::from_json(&json);
+            }
+        }
+    };
+    match reply {
+        Reply::Subscribed(subscribed) => visit(&mut subscribed.messages),
+        Reply::History(page) => visit(&mut page.messages),
+        Reply::Batch(results) => {
+            for (_, reply) in results {
+                match reply {
+                    Reply::Subscribed(subscribed) => visit(&mut subscribed.messages),
+                    _ => {}
+                }
+            }
+        }
+        _ => {}
+    }
+    parts
+}

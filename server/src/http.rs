@@ -1,0 +1,97 @@
+//! The HTTP API and the web app: the whole route table, and what surrounds every route.
+//!
+//! A file per resource. Refusals are the failure object of SPEC §4 with the status of SPEC §10.
+
+pub mod address;
+mod app;
+mod body;
+mod caller;
+mod cookies;
+mod health;
+mod login;
+mod logout;
+mod me;
+pub mod origin;
+mod page;
+mod refresh;
+mod refusal;
+mod request;
+mod session;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, Method, StatusCode, header};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::timeout::TimeoutLayer;
+
+use crate::node::Node;
+
+pub use caller::Caller;
+pub use refusal::Refusal;
+
+/// Bodies of the API that carry no messages and no files.
+const BODY_BYTES: usize = 16 * 1_024;
+/// From the first byte of a request to the last of its answer; connections are no requests.
+const REQUEST_LIMIT: Duration = Duration::from_secs(30);
+/// How long a browser may remember what it may ask from another origin.
+const CORS_MAX_AGE: Duration = Duration::from_secs(600);
+
+/// Every route. `connections` are the routes of the realtime bindings, layers of theirs included.
+pub fn router(node: &Arc<Node>, connections: Router) -> Router {
+    let api = Router::new()
+        .route("/auth/login", post(login::post))
+        .route("/auth/refresh", post(refresh::post))
+        .route("/auth/logout", post(logout::post))
+        .route("/auth/me", get(me::get))
+        .fallback(refusal::no_such_address)
+        .method_not_allowed_fallback(refusal::method_not_allowed)
+        .layer(DefaultBodyLimit::max(BODY_BYTES));
+    let health = Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready));
+    let answered = Router::new()
+        .nest("/api/v1", api)
+        .merge(health)
+        .merge(app::router())
+        .fallback(app::file)
+        .method_not_allowed_fallback(refusal::method_not_allowed)
+        .with_state(node.clone())
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::REQUEST_TIMEOUT,
+            REQUEST_LIMIT,
+        ));
+    let all = connections.merge(answered).layer(cors(node));
+    let all = match node.config.http.base() {
+        "" => all,
+        base => Router::new().nest(base, all).fallback(refusal::no_such_address),
+    };
+    all.layer(CatchPanicLayer::custom(refusal::panicked))
+        .layer(from_fn(page::secure))
+        .layer(from_fn_with_state(node.clone(), request::observe))
+}
+
+/// Lets pages of allowed origins read our answers; for all others the browser keeps them to itself.
+fn cors(node: &Arc<Node>) -> CorsLayer {
+    // Where anybody may ask, nobody's cookie is sent along.
+    let with_cookies = !node
+        .config
+        .http
+        .allowed_origins
+        .iter()
+        .any(|origin| origin == "*");
+    let node = node.clone();
+    let allowed = AllowOrigin::predicate(move |_, request| node.origin_allowed(&request.headers));
+    CorsLayer::new()
+        .allow_origin(allowed)
+        .allow_credentials(with_cookies)
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
+        .expose_headers([header::RETRY_AFTER, HeaderName::from_static(request::REQUEST_ID)])
+        .max_age(CORS_MAX_AGE)
+}

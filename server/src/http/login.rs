@@ -1,0 +1,79 @@
+//! `POST /api/v1/auth/login {username, password}` (SPEC §2).
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use bmt_shared::error::ErrorCode;
+use serde::Deserialize;
+
+use super::Refusal;
+use super::body::Json;
+use super::session::{self, Visitor};
+use crate::accounts::LoginError;
+use crate::clock;
+use crate::node::Node;
+
+#[derive(Deserialize)]
+pub(super) struct Credentials {
+    username: String,
+    password: String,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credentials(hidden)")
+    }
+}
+
+/// How long a login waits that found all places taken, ms: about what the queue before it needs.
+const BUSY_RETRY_MS: u64 = 2_000;
+
+pub(super) async fn post(
+    State(node): State<Arc<Node>>,
+    visitor: Visitor,
+    Json(credentials): Json<Credentials>,
+) -> Result<Response, Refusal> {
+    let now_ms = clock::unix_ms();
+    let login = node
+        .accounts
+        .login(
+            &credentials.username,
+            &credentials.password,
+            visitor.address,
+            now_ms,
+        )
+        .await
+        .map_err(refusal)?;
+    Ok(session::answer(&node, &visitor, &login, now_ms))
+}
+
+fn refusal(error: LoginError) -> Refusal {
+    match error {
+        LoginError::Wrong => Refusal::new(
+            ErrorCode::AuthenticationFailed,
+            "The username or the password is wrong. Check both and try again.",
+        ),
+        LoginError::Blocked => Refusal::new(
+            ErrorCode::AuthenticationFailed,
+            "This account is blocked. Ask an administrator to let it in again.",
+        ),
+        LoginError::TooMany(wait_ms) => Refusal::new(
+            ErrorCode::RateLimited,
+            format!(
+                "Too many failed logins. Wait {} seconds and try again.",
+                wait_ms.div_ceil(1_000)
+            ),
+        )
+        .retry_after(wait_ms),
+        LoginError::Busy => Refusal::new(
+            ErrorCode::RateLimited,
+            "Too many people are logging in at this moment. Try again in a few seconds.",
+        )
+        .retry_after(BUSY_RETRY_MS)
+        .with_status(StatusCode::TOO_MANY_REQUESTS),
+        LoginError::Store(error) => Refusal::incident("a login failed", &error),
+    }
+}

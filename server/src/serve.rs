@@ -1,0 +1,217 @@
+//! The server put together: stores, routes, connections, and the order in which they end.
+
+mod accept;
+mod listen;
+mod stream;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::accounts::{Accounts, OpenError, StoreError};
+use crate::clock;
+use crate::config::{Config, Mode, Secret};
+use crate::connection::{Live, Realtime};
+use crate::data_dir::{DataDir, DataDirError};
+use crate::history::{Histories, MemoryHistory, SqliteHistory, SqliteSettings};
+use crate::http;
+use crate::node::Node;
+use crate::random;
+use crate::shards::{self, Shards};
+use crate::shutdown::{SHUTDOWN_LIMIT, Shutdown};
+
+/// Of the time to the exit, what connections have to hear of it and to close.
+const CONNECTIONS_LIMIT: Duration = Duration::from_secs(3);
+const ACCOUNTS_FILE: &str = "accounts.db";
+const MESSAGES_FILE: &str = "messages.db";
+/// Of the time to the exit, what is kept for the stores after the last connection is gone.
+const STORES_LIMIT: Duration = Duration::from_secs(2);
+
+/// Why the server does not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The data folder is taken or cannot be used.
+    DataDir(DataDirError),
+    /// The account database cannot be opened.
+    Accounts(OpenError),
+    /// The message database cannot be opened.
+    Messages(crate::history::OpenError),
+    /// The account database cannot be written to.
+    Store(StoreError),
+    /// The address cannot be listened on.
+    Listen(SocketAddr, io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DataDir(error) => error.fmt(f),
+            Self::Accounts(error) => error.fmt(f),
+            Self::Messages(error) => error.fmt(f),
+            Self::Store(error) => error.fmt(f),
+            Self::Listen(address, error) if error.kind() == io::ErrorKind::AddrInUse => write!(
+                f,
+                "{address} is in use by another program. Stop that one, or choose another port with `--port` or \
+                 `http.port`."
+            ),
+            Self::Listen(address, error) => write!(
+                f,
+                "The server cannot listen on {address}: {error}. Choose another address with `http.bind` and \
+                 `http.port`."
+            ),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// A server that takes connections. Dropping it does not stop it.
+pub struct Running {
+    address: SocketAddr,
+    node: Arc<Node>,
+    live: Live,
+    dev_password: Option<Secret>,
+    done: JoinHandle<()>,
+}
+
+impl Running {
+    /// Where it listens: the real port, whatever was configured.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What its parts share.
+    #[must_use]
+    pub fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    /// The realtime connections that live now.
+    #[must_use]
+    pub fn live(&self) -> &Live {
+        &self.live
+    }
+
+    /// The password that was made for the accounts of dev mode, where none was given.
+    #[must_use]
+    pub fn dev_password(&self) -> Option<&Secret> {
+        self.dev_password.as_ref()
+    }
+
+    /// Waits for the end, which `node().shutdown` begins. It comes within ten seconds of that.
+    pub async fn finished(self) {
+        if let Err(error) = self.done.await {
+            warn!(%error, "the server ended badly");
+        }
+    }
+}
+
+/// Starts a server. It is ready when this returns.
+///
+/// `dev_password` is for the accounts of dev mode; without one a new one is made.
+///
+/// # Errors
+/// See [`StartError`]. Nothing is left behind that keeps the next start from succeeding.
+pub async fn start(mut config: Config, dev_password: Option<Secret>) -> Result<Running, StartError> {
+    let now_ms = clock::unix_ms();
+    let data_dir = DataDir::open(&config.store.data_dir).map_err(StartError::DataDir)?;
+    if config.mode == Mode::Dev && config.auth.jwt_secret.is_empty() {
+        config.auth.jwt_secret = data_dir.dev_secret().map_err(StartError::DataDir)?;
+    }
+    let accounts =
+        Accounts::open(&data_dir.file(ACCOUNTS_FILE), &config, now_ms).map_err(StartError::Accounts)?;
+    let mut made_password = None;
+    if config.mode == Mode::Dev {
+        let password =
+            dev_password.unwrap_or_else(|| made_password.insert(Secret::new(random::text::<9>())).clone());
+        accounts
+            .make_dev_accounts(&password, now_ms)
+            .await
+            .map_err(StartError::Store)?;
+    }
+    let histories = histories(&config, &data_dir)?;
+    let (listener, address) = listen::listen(&config.http)?;
+    warn_if_public(&config, address);
+    let node = Arc::new(Node::new(config, accounts, histories, Shutdown::default()));
+    let realtime = Realtime::new(node.clone(), shards(&node));
+    let router = http::router(&node, realtime.router());
+    let live = realtime.live().clone();
+    let done = tokio::spawn(run(listener, router, node.clone(), realtime, data_dir));
+    Ok(Running {
+        address,
+        node,
+        live,
+        dev_password: made_password,
+        done,
+    })
+}
+
+/// Where messages are kept: on disk what is `stored`, in memory the rest.
+fn histories(config: &Config, data_dir: &DataDir) -> Result<Histories, StartError> {
+    let settings = SqliteSettings {
+        namespaces: Arc::new(config.namespaces.clone()),
+        idempotency_window_ms: config.limits.idempotency_window_ms,
+        clock: Arc::new(clock::unix_ms),
+    };
+    let stored =
+        SqliteHistory::open(&data_dir.file(MESSAGES_FILE), settings).map_err(StartError::Messages)?;
+    let memory = MemoryHistory::new(config.limits.idempotency_window_ms);
+    Ok(Histories::new(Arc::new(stored), Arc::new(memory)))
+}
+
+/// The channels of this node.
+fn shards(node: &Node) -> Shards {
+    let settings = shards::Settings {
+        empty_channel_ms: node.config.limits.empty_channel_ms,
+    };
+    Shards::start(
+        node.histories.clone(),
+        node.config.namespaces.clone(),
+        settings,
+        Arc::new(clock::unix_ms),
+    )
+}
+
+async fn run(
+    listener: tokio::net::TcpListener,
+    router: Router,
+    node: Arc<Node>,
+    realtime: Realtime,
+    data_dir: DataDir,
+) {
+    let places = accept::accept(listener, router, &node).await;
+    let deadline = Instant::now() + SHUTDOWN_LIMIT;
+    info!("stopping: connections drain");
+    realtime.shutdown(CONNECTIONS_LIMIT).await;
+    if !places.all_free(deadline - STORES_LIMIT).await {
+        warn!("some connections did not end in time and are cut");
+    }
+    let rest = deadline.saturating_duration_since(Instant::now());
+    if !node.shutdown.finished(rest).await {
+        warn!("some work did not end in time and is cut");
+    }
+    // The lock goes last: whoever gets it next finds the stores closed.
+    drop(node);
+    drop(data_dir);
+    info!("stopped");
+}
+
+fn warn_if_public(config: &Config, address: SocketAddr) {
+    let public = !address.ip().is_loopback();
+    if public && config.mode == Mode::Dev {
+        warn!("dev mode listens on a public address: guests and known accounts can come in from outside");
+    } else if public && config.http.trusted_proxies.is_empty() {
+        warn!(
+            "this is a public address without TLS: passwords and tokens can be read on the way. Put a proxy that \
+             ends TLS before the server and name it in `http.trusted_proxies`"
+        );
+    }
+}

@@ -1,0 +1,186 @@
+//! Taking connections in: HTTP/1.1 with time limits, one task each, upgrades included.
+
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tower::ServiceExt;
+use tracing::{debug, warn};
+
+use super::stream::Accepted;
+use crate::config::Config;
+use crate::node::Node;
+
+/// Places beyond `limits.connections`, for requests that are no connections: logins, pages, health.
+const SPARE_PLACES: u64 = 1_000;
+/// Places where no limit is configured; files run out long before.
+const PLACES_MAX: u32 = 4_000_000;
+/// Bytes of one request's headers; hyper answers 431 above.
+const HEADER_BYTES: usize = 32 * 1_024;
+/// Header lines of one request; hyper answers 431 above.
+const HEADER_LINES: usize = 100;
+/// How long to wait when the process has no file left for another connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long somebody who is turned away may take to hear it.
+const TURN_AWAY_LIMIT: Duration = Duration::from_secs(1);
+/// Before asking a silent peer for a sign of life, and between asking.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+
+const TURNED_AWAY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n\
+Content-Type: application/json\r\nContent-Length: 172\r\n\r\n\
+{\"type\":\"error\",\"status\":\"error\",\"code\":\"connect_error\",\"error\":\"The server is full. Try again later.\",\
+\"message\":\"The server is full. Try again later.\",\"retryAfterMs\":5000}";
+
+/// The places of accepted connections.
+pub(super) struct Places {
+    free: Arc<Semaphore>,
+    all: u32,
+}
+
+impl Places {
+    fn new(config: &Config) -> Self {
+        let all = match config.limits.connections {
+            0 => PLACES_MAX,
+            limit => u32::try_from(limit + SPARE_PLACES).map_or(PLACES_MAX, |all| all.min(PLACES_MAX)),
+        };
+        Self {
+            free: Arc::new(Semaphore::new(all as usize)),
+            all,
+        }
+    }
+
+    /// Waits until every accepted connection is gone; false if some are still there at the deadline.
+    pub(super) async fn all_free(&self, deadline: Instant) -> bool {
+        timeout_at(deadline, self.free.acquire_many(self.all))
+            .await
+            .is_ok()
+    }
+}
+
+/// Takes connections in until the end begins. Then requests that are under way are finished and idle connections
+/// closed; upgraded ones end by their own owner's doing.
+pub(super) async fn accept(listener: TcpListener, router: Router, node: &Arc<Node>) -> Places {
+    let places = Places::new(&node.config);
+    let heartbeat = &node.config.heartbeat;
+    let stall_limit = Duration::from_millis(heartbeat.interval_ms + heartbeat.timeout_ms);
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_millis(node.config.http.header_timeout_ms))
+        .max_headers(HEADER_LINES)
+        .max_header_size(HEADER_BYTES);
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = node.shutdown.begun() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // A peer that gave up costs nothing; for all else there is nothing to do but to wait.
+                if !is_peers(&error) {
+                    warn!(%error, "a connection cannot be accepted");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+                continue;
+            }
+        };
+        let Ok(place) = places.free.clone().try_acquire_owned() else {
+            node.shutdown.spawn(timeout(TURN_AWAY_LIMIT, turn_away(stream)));
+            continue;
+        };
+        if let Err(error) = prepare(&stream, stall_limit) {
+            debug!(%error, %peer, "a connection's options cannot be set");
+        }
+        let io = TokioIo::new(Accepted::new(stream, place, stall_limit));
+        let connection = http
+            .serve_connection(io, service_for(router.clone(), peer))
+            .with_upgrades();
+        let shutdown = node.shutdown.clone();
+        node.shutdown.spawn(async move {
+            let mut connection = pin!(connection);
+            let ended = tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = shutdown.begun() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = ended {
+                debug!(%error, %peer, "a connection ended");
+            }
+        });
+    }
+    places
+}
+
+fn service_for(
+    router: Router,
+    peer: SocketAddr,
+) -> impl hyper::service::Service<
+    hyper::Request<Incoming>,
+    Response = axum::response::Response,
+    Error = std::convert::Infallible,
+    Future: Send + 'static,
+> {
+    service_fn(move |request: hyper::Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.clone().oneshot(request)
+    })
+}
+
+/// Small frames go out at once, and a peer that takes nothing or is gone is noticed by the kernel too.
+fn prepare(stream: &TcpStream, stall_limit: Duration) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE))?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(stall_limit))?;
+    Ok(())
+}
+
+fn is_peers(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::ConnectionRefused
+    )
+}
+
+async fn turn_away(mut stream: TcpStream) {
+    // Whoever does not listen has gone already.
+    let _ = stream.write_all(TURNED_AWAY).await;
+    let _ = stream.shutdown().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_to_those_turned_away_is_as_long_as_it_says() {
+        let text = std::str::from_utf8(TURNED_AWAY).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(
+            head.ends_with(&format!("Content-Length: {}", body.len())),
+            "{}",
+            body.len()
+        );
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!(body["code"], "connect_error");
+    }
+}

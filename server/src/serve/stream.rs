@@ -1,0 +1,146 @@
+//! An accepted connection: counted while it lives, and ended when its peer stops reading.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Sleep, sleep};
+
+/// A TCP stream whose writes fail when not one byte went out for `stall_limit`: a stalled reader would otherwise
+/// hold its task, its buffers and its presence for ever. It keeps its place among the accepted until dropped,
+/// through an upgrade too.
+pub(super) struct Accepted {
+    stream: TcpStream,
+    stall_limit: Duration,
+    /// Runs while a write waits; most never do, so none is made for them.
+    stalled: Option<Pin<Box<Sleep>>>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Accepted {
+    pub(super) fn new(stream: TcpStream, place: OwnedSemaphorePermit, stall_limit: Duration) -> Self {
+        Self {
+            stream,
+            stall_limit,
+            stalled: None,
+            _place: place,
+        }
+    }
+
+    fn watch<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let limit = self.stall_limit;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(limit)));
+        ready!(stalled.as_mut().poll(context));
+        Poll::Ready(Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "the peer reads nothing",
+        )))
+    }
+}
+
+impl AsyncRead for Accepted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Accepted {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.watch(context, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
+        self.watch(context, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::sync::Semaphore;
+
+    async fn pair(stall_limit: Duration) -> (Accepted, TcpStream, Arc<Semaphore>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let places = Arc::new(Semaphore::new(1));
+        let place = places.clone().try_acquire_owned().unwrap();
+        (Accepted::new(stream, place, stall_limit), peer, places)
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_reads_nothing_ends_the_connection_and_frees_its_place() {
+        let (mut accepted, _peer, places) = pair(Duration::from_millis(50)).await;
+        let mebibyte = vec![0; 1 << 20];
+        let error = loop {
+            if let Err(error) = accepted.write_all(&mebibyte).await {
+                break error;
+            }
+        };
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(places.available_permits(), 0);
+        drop(accepted);
+        assert_eq!(places.available_permits(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_reads_slowly_is_served_for_longer_than_the_limit() {
+        let limit = Duration::from_millis(200);
+        let (mut accepted, mut peer, _places) = pair(limit).await;
+        let total = 32 << 20;
+        let reader = tokio::spawn(async move {
+            let mut buffer = vec![0; 1 << 20];
+            let mut received = 0;
+            let began = tokio::time::Instant::now();
+            loop {
+                match peer.read(&mut buffer).await.unwrap() {
+                    0 => return (received, began.elapsed()),
+                    bytes => received += bytes,
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        accepted.write_all(&vec![0; total]).await.unwrap();
+        drop(accepted);
+        let (received, took) = reader.await.unwrap();
+        assert_eq!(received, total);
+        assert!(took > limit, "{took:?}");
+    }
+}

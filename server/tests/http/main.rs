@@ -1,0 +1,10 @@
+//! The server's HTTP side as its users meet it: a real server on a free port, in a data folder of its own.
+
+#![expect(clippy::unwrap_used, reason = "what fails here fails a test")]
+
+mod accept;
+mod command;
+mod headers;
+mod login;
+mod server;
+mod tokens;

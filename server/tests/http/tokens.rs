@@ -1,0 +1,109 @@
+//! Tokens at the door. What makes a token good or bad is tested beside the authenticator; here, that every bad one
+//! is refused with nothing but its reason.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, Mac};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use crate::server::{SECRET, TestServer, refused};
+
+fn now_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+fn token(header: &Value, claims: &Value) -> String {
+    let head = format!(
+        "{}.{}",
+        URL_SAFE_NO_PAD.encode(header.to_string()),
+        URL_SAFE_NO_PAD.encode(claims.to_string())
+    );
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+    mac.update(head.as_bytes());
+    format!("{head}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+}
+
+#[tokio::test]
+async fn a_token_of_an_own_back_end_is_known() {
+    let server = TestServer::start().await;
+    let good = token(
+        &json!({"alg": "HS256"}),
+        &json!({"sub": "42", "name": "Ada", "exp": now_s() + 60}),
+    );
+    let me: Value = server.me(&good).await.json().await.unwrap();
+    assert_eq!(
+        me["user"],
+        json!({"userId": "42", "name": "Ada", "role": "user", "permissions": []})
+    );
+    server.stop().await;
+}
+
+/// FAULTS 34, 35.
+#[tokio::test]
+async fn bad_tokens_are_refused_with_their_reason_and_nothing_else() {
+    let server = TestServer::start().await;
+    let hs256 = json!({"alg": "HS256"});
+    let later = now_s() + 60;
+    let none = {
+        let signed = token(&json!({"alg": "none"}), &json!({"sub": "1", "exp": later}));
+        format!("{}.", signed.rsplit_once('.').unwrap().0)
+    };
+    let rows = [
+        ("garbage".to_owned(), "malformed"),
+        (none, "invalid_signature"),
+        (
+            token(&json!({"alg": "HS512"}), &json!({"sub": "1", "exp": later})),
+            "invalid_signature",
+        ),
+        (
+            token(&json!({"alg": "RS256"}), &json!({"sub": "1", "exp": later})),
+            "invalid_signature",
+        ),
+        (token(&hs256, &json!({"sub": "1"})), "malformed"),
+        (token(&hs256, &json!({"exp": later})), "malformed"),
+        (
+            token(&hs256, &json!({"sub": "1", "exp": later.to_string()})),
+            "malformed",
+        ),
+        (
+            token(&hs256, &json!({"sub": "1", "exp": now_s() - 60})),
+            "expired",
+        ),
+        (
+            token(&hs256, &json!({"sub": "1", "exp": later, "nbf": later})),
+            "not_yet_valid",
+        ),
+        (
+            token(
+                &json!({"alg": "HS256", "typ": "refresh"}),
+                &json!({"sub": "1", "exp": later}),
+            ),
+            "malformed",
+        ),
+    ];
+    for (token, reason) in rows {
+        let response = server.me(&token).await;
+        assert_eq!(response.headers()["www-authenticate"], "Bearer");
+        let text = refused(response, 401, "authentication_failed").await;
+        assert_eq!(text, format!("Authentication failed: {reason}"));
+    }
+    let without = server.get("/api/v1/auth/me").send().await.unwrap();
+    let text = refused(without, 401, "authentication_failed").await;
+    assert_eq!(text, "Authentication failed: missing");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn access_and_refresh_tokens_never_pass_for_each_other() {
+    let server = TestServer::start().await;
+    let login = server.login("bob").await;
+    let refresh_token = login.cookie.split_once('=').unwrap().1;
+    refused(server.me(refresh_token).await, 401, "authentication_failed").await;
+    let swapped = format!("bmt_refresh={}", login.access_token);
+    refused(server.refresh(&swapped).await, 401, "authentication_failed").await;
+    assert!(server.me(&login.access_token).await.status().is_success());
+    server.stop().await;
+}
