@@ -20,7 +20,7 @@ use super::{Channel, Cold, Draft, FLAP_MS, Output, Retention, Stream, Subscriber
 const WINDOW_MS: u64 = 1_000_000;
 const CLIENTS: usize = 4;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Step {
     /// Subscribe; from the client's own cursor, where it has one and the flag says so. Odd clients filter.
     Subscribe(usize, bool),
