@@ -98,6 +98,23 @@ describe("the offline queue", () => {
     assert.notEqual(messages[0].from, messages[1].from);
   });
 
+  it("knows whose an entry became, though an older form of it stands in the array", async (t) => {
+    const server = await Server.start(t);
+    const storage = new FakeStorage();
+    const old = { topic: "public:chat", payload: "of alice", timestamp: Date.now(), messageId: "msg_1_alice" };
+    const { user } = await server.login("alice");
+    storage.setItem("offline_messages", JSON.stringify([old]));
+    storage.setItem("offline_messages:msg_1_alice", JSON.stringify({ ...old, user: user.userId, server: server.url }));
+    const bob = await page(t, server, "bob", storage);
+    await bob.connect();
+    await bob.publish("public:chat", "of bob");
+    assert.deepEqual(await stored(bob), ["of bob"]);
+    const alice = await page(t, server, "alice", storage);
+    await alice.connect();
+    await until("hers is sent", async () => (await stored(alice)).length === 2);
+    await until("nothing is kept", () => storage.entries().length === 0);
+  });
+
   it("takes what the first protocol version left as the first login's", async (t) => {
     const server = await Server.start(t);
     const storage = new FakeStorage();

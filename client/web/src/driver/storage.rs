@@ -52,7 +52,7 @@ impl<F: Face + 'static> Driver<F> {
 
     /// Hands the core all that is stored.
     pub(super) fn restore(&self, now: Now) {
-        let (entries, trouble) = self.journal.borrow().load();
+        let (entries, trouble) = self.journal.borrow_mut().load();
         if let Some(trouble) = trouble {
             self.warn(trouble);
         }
