@@ -18,7 +18,7 @@ mod mint;
 mod sqlite;
 
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 
 use std::fmt;
 use std::sync::Arc;

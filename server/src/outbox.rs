@@ -4,12 +4,17 @@
 //! that is not known yet (it waits for the disk, or for several shards) therefore takes its place at once as a
 //! [`Slot`]: what comes after it waits behind it, so a subscription with recovery needs no second buffer.
 //!
-//! The outbox is bounded in bytes and in entries (SPEC §5.4). At the bound low-priority messages are dropped
-//! first: their subscribers see the gap and recover. If that is not enough the outbox is [`Next::Overflowed`] and
-//! the connection is closed as slow; what it missed is in the history.
+//! The outbox is bounded in bytes and in entries (SPEC §5.4). At the bound low-priority events are dropped, and
+//! stay out until half of what waits is sent: their subscribers see the gap and recover. If that is not enough
+//! the outbox is [`Next::Overflowed`] and the connection is closed as slow; what it missed is in the history.
+//!
+//! High-priority messages pass waiting events of other channels; within a channel the order of seqs always holds.
 
 mod encoded;
 mod queue;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 

@@ -33,7 +33,7 @@ use crate::history::Histories;
 use crate::outbox::{Outbox, Outgoing, ReplyTo, Slot};
 use command::{Command, Pending, Request};
 use room::Rooms;
-use task::{Parts, Shard};
+use task::Shard;
 
 pub use room::{SHARD_BYTES, SHARD_REQUESTS};
 
@@ -126,9 +126,17 @@ pub struct Shards(Arc<Inner>);
 
 struct Inner {
     shards: Vec<Door>,
-    histories: Histories,
+    world: Arc<World>,
     /// Set by [`Shards::drain`]; from then on requests are refused.
     is_stopping: AtomicBool,
+}
+
+/// What all shards share.
+struct World {
+    histories: Histories,
+    namespaces: Namespaces,
+    settings: Settings,
+    clock: Clock,
 }
 
 struct Door {
@@ -144,17 +152,15 @@ impl Shards {
         let count = thread::available_parallelism()
             .map_or(1, NonZero::get)
             .min(MOST_SHARDS);
-        let namespaces = Arc::new(namespaces);
+        let world = Arc::new(World {
+            histories,
+            namespaces,
+            settings,
+            clock,
+        });
         let start = |_| {
             let (commands, inbox) = mpsc::unbounded_channel();
-            let shard = Shard::new(Parts {
-                inbox,
-                door: commands.clone(),
-                histories: histories.clone(),
-                namespaces: namespaces.clone(),
-                settings,
-                clock: clock.clone(),
-            });
+            let shard = Shard::new(inbox, commands.clone(), world.clone());
             tokio::spawn(shard.run());
             Door {
                 commands,
@@ -163,7 +169,7 @@ impl Shards {
         };
         Self(Arc::new(Inner {
             shards: (0..count).map(start).collect(),
-            histories: histories.clone(),
+            world,
             is_stopping: AtomicBool::new(false),
         }))
     }
@@ -229,7 +235,7 @@ impl Shards {
     /// Whether a publish in a stored namespace could succeed now (`/readyz`).
     #[must_use]
     pub fn is_writable(&self) -> bool {
-        self.0.histories.is_writable()
+        self.0.world.histories.is_writable()
     }
 
     /// Requests that are not answered yet, for gauges.
@@ -246,7 +252,7 @@ impl Shards {
             // An error is a shard that ended before: nothing is left to wait for.
             let _ = stopped.await;
         }
-        let histories = self.0.histories.clone();
+        let histories = self.0.world.histories.clone();
         tokio::task::spawn_blocking(move || histories.close())
             .await
             .expect("closing a store does not panic");

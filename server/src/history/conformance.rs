@@ -283,7 +283,7 @@ fn a_run_is_cut_by_bytes_but_never_empty(store: &Subject) {
     assert_eq!(run(3 * size, up), (vec![1, 2, 3], true));
     assert_eq!(run(3 * size - 1, up), (vec![1, 2], true));
     assert_eq!(run(1, up), (vec![1], true));
-    assert_eq!(run(10 * size, up).1, false);
+    assert!(!run(10 * size, up).1);
     assert_eq!(run(2 * size, Range::Down { below: 11 }), (vec![9, 10], true));
 }
 
@@ -395,7 +395,7 @@ conforms! {
     a_message_past_its_ttl_is_left_out_and_not_counted,
 }
 
-pub(super) fn settings() -> SqliteSettings {
+pub(crate) fn settings() -> SqliteSettings {
     SqliteSettings {
         namespaces: Arc::new(Namespaces::default()),
         idempotency_window_ms: WINDOW_MS,

@@ -14,7 +14,7 @@ use bmt_shared::error::{ErrorCode, Failure};
 use bmt_shared::event::ServerEvent;
 use bmt_shared::id::MessageId;
 use bmt_shared::message::Priority;
-use bmt_shared::namespace::{Namespace, Namespaces};
+use bmt_shared::namespace::Namespace;
 use bmt_shared::reply::{PresenceList, Reply};
 use bmt_shared::request::{HistoryQuery, Publish, Subscribe};
 use tokio::sync::{mpsc, oneshot};
@@ -22,8 +22,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::command::{Command, InFlight, Pending, Reading, Request};
 use super::random::Random;
 use super::timetable::Timetable;
-use super::{Clock, Publisher, Settings, Subscriber};
-use crate::history::{Append, BATCH_ROWS, Batch, Histories, Kind, StoreFailure, Term};
+use super::{Publisher, Subscriber, World};
+use crate::history::{Append, BATCH_ROWS, Batch, Kind, StoreFailure, Term};
 use crate::outbox::{Encoded, Outbox, Outgoing};
 
 /// Commands taken at once: their publishes go to the store as one batch.
@@ -33,17 +33,6 @@ pub(super) const TAILS_BYTES: usize = 128 * 1_024 * 1_024;
 /// What a channel may hold while the shard is over [`TAILS_BYTES`].
 const SHORT_TAIL_BYTES: usize = 16 * 1_024;
 
-/// What a shard is made of.
-pub(super) struct Parts {
-    pub(super) inbox: mpsc::UnboundedReceiver<Command>,
-    /// The shard's own door, for the stores' answers.
-    pub(super) door: mpsc::UnboundedSender<Command>,
-    pub(super) histories: Histories,
-    pub(super) namespaces: Arc<Namespaces>,
-    pub(super) settings: Settings,
-    pub(super) clock: Clock,
-}
-
 enum Place {
     /// The store was asked; what comes meanwhile waits in order.
     Opening(Vec<Request>),
@@ -51,7 +40,10 @@ enum Place {
 }
 
 pub(super) struct Shard {
-    parts: Parts,
+    inbox: mpsc::UnboundedReceiver<Command>,
+    /// The shard's own door, for the stores' answers.
+    door: mpsc::UnboundedSender<Command>,
+    world: Arc<World>,
     places: HashMap<ChannelName, Place>,
     timetable: Timetable,
     random: Random,
@@ -65,9 +57,15 @@ pub(super) struct Shard {
 }
 
 impl Shard {
-    pub(super) fn new(parts: Parts) -> Self {
+    pub(super) fn new(
+        inbox: mpsc::UnboundedReceiver<Command>,
+        door: mpsc::UnboundedSender<Command>,
+        world: Arc<World>,
+    ) -> Self {
         Self {
-            parts,
+            inbox,
+            door,
+            world,
             places: HashMap::new(),
             timetable: Timetable::default(),
             random: Random::new(),
@@ -85,7 +83,7 @@ impl Shard {
         loop {
             let timeout = self.timeout();
             tokio::select! {
-                _ = self.parts.inbox.recv_many(&mut commands, COMMANDS_AT_ONCE) => {}
+                _ = self.inbox.recv_many(&mut commands, COMMANDS_AT_ONCE) => {}
                 () = sleep(timeout) => {}
             }
             for command in commands.drain(..) {
@@ -93,18 +91,19 @@ impl Shard {
             }
             self.hand_over();
             self.handle_timeouts();
-            if self.awaited == 0 && self.parts.inbox.is_empty() {
-                if let Some(drained) = self.drained.take() {
-                    // Whoever asked may have given up waiting.
-                    let _ = drained.send(());
-                    return;
-                }
+            if self.awaited == 0
+                && self.inbox.is_empty()
+                && let Some(drained) = self.drained.take()
+            {
+                // Whoever asked may have given up waiting.
+                let _ = drained.send(());
+                return;
             }
         }
     }
 
     fn now_ms(&self) -> u64 {
-        (self.parts.clock)()
+        (self.world.clock)()
     }
 
     fn timeout(&self) -> Option<Duration> {
@@ -115,7 +114,7 @@ impl Shard {
     fn handle(&mut self, command: Command) {
         match command {
             Command::Request(topic, request) => self.request(topic, request),
-            Command::Opened(topic, result) => self.opened(topic, result),
+            Command::Opened(topic, result) => self.opened(&topic, result),
             Command::Appended(kind, in_flight, result) => self.appended(kind, in_flight, result),
             Command::Read(reading, result) => self.read(reading, result),
             Command::Drain(done) => self.drained = Some(done),
@@ -138,23 +137,23 @@ impl Shard {
     }
 
     fn open(&mut self, topic: ChannelName, request: Request) {
-        let Some(namespace) = self.parts.namespaces.of(&topic) else {
+        let Some(namespace) = self.world.namespaces.of(&topic) else {
             return request.refuse(&unknown_namespace(&topic));
         };
         let kind = Kind::of(namespace.durability);
         let retention = Retention::of(namespace);
         self.places.insert(topic.clone(), Place::Opening(vec![request]));
         self.awaited += 1;
-        let door = self.parts.door.clone();
+        let door = self.door.clone();
         let name = topic.clone();
         let done = Box::new(move |result| tell(&door, Command::Opened(name, result)));
         let now_ms = self.now_ms();
-        self.parts.histories.of(kind).open(topic, retention, now_ms, done);
+        self.world.histories.of(kind).open(topic, retention, now_ms, done);
     }
 
-    fn opened(&mut self, topic: ChannelName, result: Result<Opened, StoreFailure>) {
+    fn opened(&mut self, topic: &ChannelName, result: Result<Opened, StoreFailure>) {
         self.awaited -= 1;
-        let Some(Place::Opening(waiting)) = self.places.remove(&topic) else {
+        let Some(Place::Opening(waiting)) = self.places.remove(topic) else {
             unreachable!("a channel is opened once, and nothing else takes its place");
         };
         let opened = match result {
@@ -164,12 +163,12 @@ impl Shard {
                 return waiting.into_iter().for_each(|request| request.refuse(&failure));
             }
         };
-        let namespace = self.namespace(&topic);
+        let namespace = self.namespace(topic);
         let channel = Channel::new(topic.clone(), namespace, opened, self.now_ms());
         self.tails_bytes += channel.tail_bytes();
         self.places.insert(topic.clone(), Place::Open(Box::new(channel)));
         for request in waiting {
-            self.carry_out(&topic, request);
+            self.carry_out(topic, request);
         }
     }
 
@@ -181,7 +180,7 @@ impl Shard {
                 pending.answer.give(Reply::Unsubscribed(topic.clone()));
             }
             Request::Publish(from, key, publish, pending) => {
-                self.publish(topic, &from, key, *publish, pending)
+                self.publish(topic, &from, key, *publish, pending);
             }
             Request::Signal(from, payload, pending) => {
                 self.with(topic, |channel, now_ms| {
@@ -266,9 +265,9 @@ impl Shard {
                 let rest = rows.split_off(rows.len().min(BATCH_ROWS));
                 let (appends, in_flight) = std::mem::replace(&mut rows, rest).into_iter().unzip();
                 self.awaited += 1;
-                let door = self.parts.door.clone();
+                let door = self.door.clone();
                 let done = move |result| tell(&door, Command::Appended(kind, in_flight, result));
-                self.parts.histories.of(kind).append(Batch {
+                self.world.histories.of(kind).append(Batch {
                     term: self.terms[kind as usize],
                     appends,
                     done: Box::new(done),
@@ -305,9 +304,9 @@ impl Shard {
     fn ask(&mut self, topic: &ChannelName, read: Read, reading: Reading) {
         self.awaited += 1;
         let kind = Kind::of(self.namespace(topic).durability);
-        let door = self.parts.door.clone();
+        let door = self.door.clone();
         let done = Box::new(move |result| tell(&door, Command::Read(reading, result)));
-        self.parts.histories.of(kind).read(read, done);
+        self.world.histories.of(kind).read(read, done);
     }
 
     fn read(&mut self, reading: Reading, result: Result<Page, StoreFailure>) {
@@ -331,7 +330,7 @@ impl Shard {
                 channel.handle_timeout(now_ms);
                 channel.idle_since_ms()
             });
-            if idle_since.is_some_and(|since| since + self.parts.settings.empty_channel_ms <= now_ms) {
+            if idle_since.is_some_and(|since| since + self.world.settings.empty_channel_ms <= now_ms) {
                 self.free(&topic);
             }
         }
@@ -342,13 +341,13 @@ impl Shard {
             self.tails_bytes -= channel.tail_bytes();
             self.timetable.set(topic, None);
             let kind = Kind::of(self.namespace(topic).durability);
-            self.parts.histories.of(kind).release(topic);
+            self.world.histories.of(kind).release(topic);
         }
     }
 
     /// Changes an open channel, then sends what it has to say and notes when it wants to be looked at.
     fn with<T>(&mut self, topic: &ChannelName, change: impl FnOnce(&mut Channel<Outbox>, u64) -> T) -> T {
-        let now_ms = (self.parts.clock)();
+        let now_ms = (self.world.clock)();
         let Some(Place::Open(channel)) = self.places.get_mut(topic) else {
             unreachable!("a channel in use is open: it is freed only when idle");
         };
@@ -365,14 +364,14 @@ impl Shard {
         }
         let free_at = channel
             .idle_since_ms()
-            .map(|since| since + self.parts.settings.empty_channel_ms);
+            .map(|since| since + self.world.settings.empty_channel_ms);
         let next = [channel.poll_timeout(), free_at].into_iter().flatten().min();
         self.timetable.set(topic, next);
         result
     }
 
     fn namespace(&self, topic: &ChannelName) -> &Namespace {
-        self.parts
+        self.world
             .namespaces
             .of(topic)
             .expect("a channel is opened only in a known namespace, and namespaces do not change")

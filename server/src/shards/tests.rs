@@ -1,10 +1,15 @@
 //! Connections, shards and a store together.
 
+mod gate;
+mod lifetimes;
+mod refusals;
+mod stores;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bmt_shared::channel::ChannelName;
-use bmt_shared::error::ErrorCode;
+use bmt_shared::error::{ErrorCode, Failure};
 use bmt_shared::event::ServerEvent;
 use bmt_shared::id::{ConnectionId, MessageId, UserId};
 use bmt_shared::identity::{Role, User};
@@ -89,14 +94,32 @@ impl Client {
         let slot = self.me.outbox.reserve();
         self.shards
             .subscribe(&self.me, request, Answer::Slot(slot, self.to(1)));
+        match self.reply().await {
+            Reply::Subscribed(subscribed) => subscribed,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The next reply; what comes before it is dropped.
+    async fn reply(&self) -> Reply {
         loop {
             if let Outgoing::Reply(_, reply) = self.next().await {
-                let Reply::Subscribed(subscribed) = reply else {
-                    panic!("{reply:?}")
-                };
-                return subscribed;
+                return reply;
             }
         }
+    }
+
+    /// The messages that can be sent now.
+    fn waiting(&self) -> Vec<Message> {
+        let mut messages = Vec::new();
+        while let Next::Send(outgoing) = self.me.outbox.next() {
+            if let Outgoing::Event(event) = outgoing
+                && let ServerEvent::Message(message) = event.event()
+            {
+                messages.push(message.clone());
+            }
+        }
+        messages
     }
 
     fn publish(&self, id: &str, publish: Publish) -> oneshot::Receiver<Reply> {
@@ -130,6 +153,22 @@ impl Client {
         }
     }
 
+    /// Everything that can be sent now, replies and messages, in a word each: `r` a reply, `m7` message 7.
+    fn words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        while let Next::Send(outgoing) = self.me.outbox.next() {
+            words.push(match outgoing {
+                Outgoing::Reply(..) => "r".to_owned(),
+                Outgoing::Event(event) => match event.event() {
+                    ServerEvent::Message(message) => format!("m{}", message.seq),
+                    other => other.name().to_owned(),
+                },
+                Outgoing::Close(_) => "close".to_owned(),
+            });
+        }
+        words
+    }
+
     async fn message(&self) -> Message {
         loop {
             if let Outgoing::Event(event) = self.next().await
@@ -142,6 +181,24 @@ impl Client {
 
     fn hears_nothing(&self) -> bool {
         matches!(self.me.outbox.next(), Next::Wait)
+    }
+}
+
+fn one(on: &str) -> Publish {
+    Publish::new(topic(on), Payload::parse("1").unwrap())
+}
+
+/// Lets the shards' tasks run until they have nothing to do.
+async fn settle() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
+fn failure(reply: Reply) -> Failure {
+    match reply {
+        Reply::Failed(failure) => failure,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -201,10 +258,7 @@ async fn nothing_is_delivered_after_the_reply_to_unsubscribe() {
     let shards = in_memory();
     let alice = Client::new(&shards, "c1", "alice");
     alice.subscribe(Subscribe::to(topic("public:a"))).await;
-    let pending = alice.publish(
-        "m1",
-        Publish::new(topic("public:a"), Payload::parse("1").unwrap()),
-    );
+    let pending = alice.publish("m1", one("public:a"));
     let answer = Answer::Outbox(alice.me.outbox.clone(), alice.to(2));
     shards.unsubscribe(&alice.me.connection, topic("public:a"), answer);
     pending.await.unwrap();
@@ -250,10 +304,8 @@ async fn a_repeated_publish_is_the_first_one_even_while_it_is_in_flight() {
     let ids: BTreeSet<_> = results.iter().map(|one| (&one.message_id, one.seq)).collect();
     assert_eq!(ids.len(), 1);
     let other = Publish::new(topic("public:a"), Payload::parse(r#"{"a":2}"#).unwrap());
-    let Reply::Failed(failure) = alice.publish("m", other).await.unwrap() else {
-        panic!()
-    };
-    assert_eq!(failure.code, ErrorCode::IdempotencyConflict);
+    let refused = failure(alice.publish("m", other).await.unwrap());
+    assert_eq!(refused.code, ErrorCode::IdempotencyConflict);
     assert_eq!(alice.message().await.seq, 1);
     assert!(alice.hears_nothing());
 }
