@@ -292,7 +292,7 @@ impl Polling {
         let polling = Self::open(server).await;
         let connect = format!("40{}", json!({"token": token(sub)}));
         assert_eq!(polling.post(connect).await, (200, "ok".to_owned()));
-        polling.until("40{\"sid\":").await;
+        polling.until("connected").await;
         polling
     }
 
