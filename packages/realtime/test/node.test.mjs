@@ -246,6 +246,15 @@ describe("the package in Node", () => {
     assert.equal(stderr, "");
   });
 
+  it("stays away where disconnect() came while it was loading", async (t) => {
+    const server = await Server.start(t);
+    const alice = await member(t, server, "alice");
+    const connecting = alice.connect();
+    alice.disconnect();
+    await assert.rejects(connecting, { code: "disconnected" });
+    assert.equal(alice.state, "disconnected");
+  });
+
   it("refuses an address that is none", async () => {
     const client = new here.bmt.RealtimeClient("ftp://not.a.server", FAST);
     await assert.rejects(client.connect(), { name: "RealtimeError", code: "connect_error" });
