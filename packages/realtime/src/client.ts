@@ -105,8 +105,12 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
     const wish = ++this.#wish;
     const engine = await this.#start();
     if (wish !== this.#wish) throw disconnected();
-    if (this.isConnected()) return;
     await new Promise<void>((resolve, reject) => {
+      if (this.isConnected()) {
+        // The connection goes on; the next one asks the new source.
+        engine.connect(token);
+        return resolve();
+      }
       const undo = this.#events.on("stateChange", ({ to, reason }) => {
         if (to === "connected") resolve();
         else if (to === "failed") reject(this.#failure(reason));
