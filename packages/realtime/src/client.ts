@@ -1,5 +1,6 @@
 /** The connection to one server: what an application holds. */
 
+import { keepEarly } from "./early.js";
 import { call, Emitter, type AnyListener, type Listener, type Unlisten } from "./emitter.js";
 import { aborted, RealtimeError } from "./error.js";
 import { generateMessageId } from "./message-id.js";
@@ -81,6 +82,8 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
   #engine: Engine | undefined;
   #starting: Promise<Engine> | undefined;
   #connection: Connected | undefined;
+  /** Counts `connect()` and `disconnect()`: one that came while the engine was loaded makes the other void. */
+  #wish = 0;
 
   /**
    * @param serverUrl - the server's address, such as `https://realtime.example.com`
@@ -99,9 +102,15 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
    *   policy has no further attempt, `disconnected` where `disconnect()` came first
    */
   async connect(token?: string | TokenProvider): Promise<void> {
+    const wish = ++this.#wish;
     const engine = await this.#start();
-    if (this.isConnected()) return;
+    if (wish !== this.#wish) throw disconnected();
     await new Promise<void>((resolve, reject) => {
+      if (this.isConnected()) {
+        // The connection goes on; the next one asks the new source.
+        engine.connect(token);
+        return resolve();
+      }
       const undo = this.#events.on("stateChange", ({ to, reason }) => {
         if (to === "connected") resolve();
         else if (to === "failed") reject(this.#failure(reason));
@@ -120,12 +129,15 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
 
   /** Closes the connection and stays away. What is queued stays queued. */
   disconnect(): void {
+    this.#wish++;
     this.#engine?.disconnect();
   }
 
   /** Tries again at once: after the policy gave up, or instead of waiting for the next attempt. */
   async reconnect(): Promise<void> {
+    const wish = ++this.#wish;
     const engine = await this.#start();
+    if (wish !== this.#wish) return;
     if (this.getState().status === "reconnecting") engine.retryNow();
     else engine.connect();
   }
@@ -189,7 +201,9 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
     options: PublishOptions = {},
   ): Promise<Published> {
     const { signal, messageId = generateMessageId(), ...wanted } = options;
-    const engine = await this.#start();
+    if (!this.#engine) keepEarly(this.#url, this.#options, topic, payload, messageId, wanted);
+    // Without a wait where there is none to wait for: the message is kept when this call returns its promise.
+    const engine = this.#engine ?? (await this.#start());
     this.#announce("publish", { topic, payload, messageId, ...wanted });
     guard(() => engine.publish(topic, payload, { messageId, ...wanted }));
     const settled = new Promise<Published>((resolve, reject) => {

@@ -183,6 +183,25 @@ describe("the package in Node", () => {
     assert.equal(alice.getStats().queueSize, 0);
   });
 
+  it("comes back by itself after a graceful restart of the server", async (t) => {
+    const server = await Server.start(t);
+    const alice = await member(t, server, "alice");
+    const heard = [];
+    for (const name of ["closing", "disconnected", "reconnected"]) alice.on(name, (body) => heard.push([name, body]));
+    await alice.connect();
+    const received = [];
+    await alice.subscribe("public:chat", ({ payload }) => received.push(payload));
+    await server.stop();
+    await until("alice noticed", () => alice.state === "reconnecting");
+    const published = alice.publish("public:chat", "said while it was away");
+    await server.run();
+    assert.equal((await published).seq, 1);
+    await until("alice has her own", () => received.length === 1);
+    assert.deepEqual(heard.map(([name]) => name), ["closing", "disconnected", "reconnected"]);
+    assert.equal(heard[0][1].code, here.bmt.CloseCode.RESTART);
+    assert.equal(heard[1][1].willReconnect, true);
+  });
+
   it("calls listeners so that one that throws or publishes disturbs nobody", async (t) => {
     const server = await Server.start(t);
     const alice = await member(t, server, "alice");
@@ -244,6 +263,15 @@ describe("the package in Node", () => {
     const { stdout, stderr } = await run(process.execPath, [program, server.url, accessToken], { timeout: 10_000 });
     assert.equal(stdout.trim(), "done");
     assert.equal(stderr, "");
+  });
+
+  it("stays away where disconnect() came while it was loading", async (t) => {
+    const server = await Server.start(t);
+    const alice = await member(t, server, "alice");
+    const connecting = alice.connect();
+    alice.disconnect();
+    await assert.rejects(connecting, { code: "disconnected" });
+    assert.equal(alice.state, "disconnected");
   });
 
   it("refuses an address that is none", async () => {

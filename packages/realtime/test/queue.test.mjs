@@ -65,6 +65,25 @@ describe("the offline queue", () => {
     assert.equal(next.getStats().queueSize, 0);
   });
 
+  it("keeps what is published before the engine is loaded, though the page ends at once", async (t) => {
+    const server = await Server.start(t);
+    const storage = new FakeStorage();
+    const first = await page(t, server, "alice", storage);
+    publish(first, "early", "bird");
+    const kept = storage.entries();
+    assert.deepEqual(kept.map(({ payload }) => payload), ["early", "bird"]);
+    assert.equal(kept[0].user, (await server.login("alice")).user.userId);
+
+    const next = await page(t, server, "alice", storage);
+    await next.connect();
+    await until("both are sent", async () => (await stored(next)).length === 2);
+    assert.deepEqual(await stored(next), ["early", "bird"]);
+    // The first page was not closed after all: what it hands over now is published already.
+    await first.connect();
+    await until("nothing waits", () => first.getStats().queueSize === 0);
+    assert.deepEqual(await stored(next), ["early", "bird"]);
+  });
+
   it("is folded into one array when nothing happens for a while", async (t) => {
     const server = await Server.start(t);
     const storage = new FakeStorage();

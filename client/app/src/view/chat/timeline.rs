@@ -274,8 +274,10 @@ fn read_what_is_seen(keeper: Keeper) {
         })
     });
     Effect::new(move |_| {
-        newest.track();
-        read();
+        // Read, not only tracked: a memo that nobody reads is never computed.
+        if newest.get().is_some() {
+            read();
+        }
     });
 }
 
