@@ -11,7 +11,7 @@ use super::Live;
 use crate::browser::keep;
 use crate::page::{Connection, LINGER_MS, Page, connection};
 use crate::state::chat::Chat;
-use crate::state::link::Link;
+use crate::state::link::{Link, LinkTrouble};
 use crate::state::session::Session;
 
 impl Live {
@@ -23,9 +23,10 @@ impl Live {
             Session::Restoring => {}
             Session::SignedOut(_) => self.end(),
             Session::Expired(_) => {
-                if let Some(realtime) = self.realtime() {
-                    realtime.disconnect();
-                }
+                self.disconnect();
+                self.store
+                    .link
+                    .update(|link| link.trouble = Some(LinkTrouble::SessionOver));
             }
             Session::SignedIn(user) if self.has_client() && mine == user.user_id => {}
             Session::SignedIn(user) => {

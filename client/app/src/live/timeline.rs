@@ -55,7 +55,7 @@ impl Live {
     }
 
     /// Goes to the newest message of a channel: loads it where the window does not reach it.
-    pub(crate) fn to_latest(&self, topic: &ChannelName) {
+    pub(crate) fn to_latest(self, topic: &ChannelName) {
         self.store
             .chat
             .update(|chat| chat.timeline_mut(topic).reach_bottom());
