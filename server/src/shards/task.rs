@@ -339,7 +339,7 @@ impl Shard {
     fn free(&mut self, topic: &ChannelName) {
         if let Some(Place::Open(channel)) = self.places.remove(topic) {
             self.tails_bytes -= channel.tail_bytes();
-            self.timetable.set(topic, None);
+            self.timetable.strike(topic);
             let kind = Kind::of(self.namespace(topic).durability);
             self.world.histories.of(kind).release(topic);
         }
@@ -365,8 +365,9 @@ impl Shard {
         let free_at = channel
             .idle_since_ms()
             .map(|since| since + self.world.settings.empty_channel_ms);
-        let next = [channel.poll_timeout(), free_at].into_iter().flatten().min();
-        self.timetable.set(topic, next);
+        if let Some(at_ms) = [channel.poll_timeout(), free_at].into_iter().flatten().min() {
+            self.timetable.note(topic, at_ms);
+        }
         result
     }
 
