@@ -8,6 +8,7 @@
 mod housekeeping;
 mod mark;
 mod open_error;
+mod pace;
 mod place;
 mod readers;
 mod reads;
