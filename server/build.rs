@@ -24,11 +24,13 @@ fn main() {
         .unwrap_or_else(|error| panic!("the web app in {} cannot be embedded: {error}", dist.display()));
 }
 
-/// `dist` in the root of the checkout. Made if missing: Cargo runs a script again and again that waits for a
-/// path that is not there, and compiles the server each time.
+/// `dist` in the root of the checkout, from this folder, where Cargo runs the script: two checkouts that share a
+/// build folder share its answers, and each is to look into its own.
+///
+/// Made if missing: Cargo runs a script again and again that waits for a path that is not there, and compiles
+/// the server each time.
 fn default_dist() -> PathBuf {
-    let server = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("Cargo sets CARGO_MANIFEST_DIR"));
-    let dist = server.with_file_name("dist");
+    let dist = PathBuf::from("../dist");
     // A source tree that cannot be written to only costs the repeated run.
     let _ = fs::create_dir(&dist);
     dist

@@ -100,12 +100,16 @@ fn content_type(path: &str) -> &'static str {
     }
 }
 
-/// Whether trunk put a hash of the content into the name: a dash and sixteen hexadecimal digits.
+/// Whether trunk put a hash of the content into the name, before a dash or behind one.
+///
+/// It writes 64 bits in hexadecimal without leading zeros; fewer than twelve digits happen once in 65,536 names,
+/// and such a file is only asked for again.
 fn is_hashed(path: &str) -> bool {
-    path.split(['/', '.', '_']).any(|part| {
-        let hash = part.rsplit_once('-').map_or("", |(_, hash)| hash);
-        hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
-    })
+    let is_hash =
+        |part: &str| (12..=16).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    path.split(['/', '.', '_'])
+        .filter_map(|name| Some((name.split_once('-')?, name.rsplit_once('-')?)))
+        .any(|((first, _), (_, last))| is_hash(first) || is_hash(last))
 }
 
 #[cfg(test)]
@@ -150,6 +154,8 @@ mod tests {
         for hashed in [
             "bmt-app-0123456789abcdef_bg.wasm",
             "bmt-app-0123456789abcdef.js",
+            "chat-b0d8f4f9e32b828.css",
+            "282756253016ba95-loader.mjs",
             "snippets/bmt-app-0123456789abcdef/inline0.js",
         ] {
             assert!(is_hashed(hashed), "{hashed}");

@@ -113,6 +113,12 @@ impl Outbox {
         self.0.ready.notified().await;
     }
 
+    /// Whether something pushed now would be sent: false after an overflow or a close.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.lock().is_open()
+    }
+
     /// Entries and bytes that wait, for gauges.
     #[must_use]
     pub fn load(&self) -> (usize, usize) {

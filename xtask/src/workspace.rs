@@ -17,11 +17,17 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    /// Finds the checkout this program was compiled from.
+    /// Finds the checkout whose `cargo xtask` runs.
+    ///
+    /// Cargo tells at run time: a program compiled from one checkout also runs for another that shares its
+    /// build folder.
     pub(crate) fn find() -> Result<Self, Failure> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        let own = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let root = Path::new(&own)
             .parent()
-            .expect("xtask is a folder of the checkout")
+            .ok_or_else(|| {
+                Failure::new("xtask has no folder above it: run it as `cargo xtask` in the checkout")
+            })?
             .to_path_buf();
         let target = target_folder(&root)?;
         Ok(Self {

@@ -50,15 +50,21 @@ impl Toasts {
 
     fn change(&self, change: impl FnOnce(&mut Notices)) {
         self.notices.try_update(change);
+        self.wait_for_the_next_end();
+    }
+
+    fn wait_for_the_next_end(self) {
         let end = self.notices.try_with_untracked(Notices::next_end).flatten();
-        let toasts = *self;
         let timer = end.map(|end| {
-            let wait = u32::try_from(end.saturating_sub(clock::now())).unwrap_or(u32::MAX);
-            Timeout::new(wait + 1, move || {
-                toasts.change(|notices| notices.expire(clock::now()))
-            })
+            let wait = u32::try_from(end.saturating_sub(clock::now())).unwrap_or(u32::MAX - 1);
+            Timeout::new(wait + 1, move || self.expire())
         });
         self.timer.try_set_value(timer);
+    }
+
+    fn expire(self) {
+        self.notices.try_update(|notices| notices.expire(clock::now()));
+        self.wait_for_the_next_end();
     }
 }
 

@@ -13,7 +13,8 @@ pub struct Entry {
     pub message_id: MessageId,
     /// What is published.
     pub publish: Publish,
-    /// When `publish` was called, ms since the Unix epoch: expiry counts from here.
+    /// When `publish` was called, ms since the Unix epoch, or a little later where two calls came in one ms: the
+    /// queue is in the order of these times, and expiry counts from here.
     pub timestamp: u64,
     /// Whose message it is; `None` until a login is known, then the first login's.
     pub user: Option<UserId>,

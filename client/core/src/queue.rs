@@ -9,6 +9,8 @@ use bmt_shared::message::Priority;
 use crate::entry::Entry;
 use crate::event::RequestId;
 
+/// How far ahead of the clock the time of an entry may be, ms, so that one wrong clock does not spoil the rest.
+const MAX_LEAD_MS: u64 = 60_000;
 /// Most entries of one batch (SPEC §9).
 pub(crate) const BATCH_ENTRIES: usize = 50;
 
@@ -16,6 +18,7 @@ pub(crate) const BATCH_ENTRIES: usize = 50;
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     slots: VecDeque<Slot>,
+    last_timestamp: u64,
 }
 
 /// An entry and how it stands.
@@ -83,6 +86,15 @@ impl Queue {
             .find(|slot| slot.entry.message_id == *id)
     }
 
+    /// The time to write on the next entry: no two of one page have the same, because the stored queue is put in
+    /// order by it.
+    pub(crate) fn stamp(&mut self, unix_ms: u64) -> u64 {
+        let follows = self.last_timestamp.saturating_add(1);
+        let latest = unix_ms.saturating_add(MAX_LEAD_MS);
+        self.last_timestamp = unix_ms.max(follows.min(latest));
+        self.last_timestamp
+    }
+
     /// Adds a new entry.
     pub(crate) fn push(&mut self, slot: Slot) {
         self.slots.push_back(slot);
@@ -90,6 +102,7 @@ impl Queue {
 
     /// Adds an entry of an earlier page, behind all that are as old.
     pub(crate) fn insert(&mut self, slot: Slot) {
+        self.last_timestamp = self.last_timestamp.max(slot.entry.timestamp);
         let younger = self
             .slots
             .iter()

@@ -51,6 +51,8 @@ pub(crate) enum Accepted<P> {
     Duplicate,
     /// It waits; the one before it is missing.
     Held,
+    /// It is of a subscription before this one, which begins at its reply.
+    Early,
 }
 
 impl<P> Subscription<P> {
@@ -76,9 +78,12 @@ impl<P> Subscription<P> {
         request
     }
 
-    /// Takes a message of the live stream. One without a seq (0) or before the first reply passes: nothing can
-    /// be told about its order.
-    pub(crate) fn accept(&mut self, message: Message<P>) -> Accepted<P> {
+    /// Takes a message of the live stream. One without a seq (0), or from a server that tells no position, passes:
+    /// nothing can be told about its order.
+    pub(crate) fn accept(&mut self, message: Message<P>, server_tells_positions: bool) -> Accepted<P> {
+        if self.cursor.is_none() && server_tells_positions && matches!(self.standing, Standing::Asked(_)) {
+            return Accepted::Early;
+        }
         let Some(cursor) = self.cursor.as_mut().filter(|_| message.seq > 0) else {
             return Accepted::Deliver(message);
         };
@@ -131,30 +136,28 @@ impl<P> Subscription<P> {
                 break;
             }
         }
-        if self.held.is_empty() {
-            self.patience_ends = None;
-        }
         released
     }
 
-    /// All held messages, over whatever is missing between them.
-    pub(crate) fn release_all(&mut self) -> Vec<Message<P>> {
+    /// All held messages, over whatever is missing between them: each with the position before its gap, where
+    /// there is one.
+    pub(crate) fn release_all(&mut self) -> Vec<(Option<Position>, Message<P>)> {
         self.patience_ends = None;
-        let released: Vec<_> = std::mem::take(&mut self.held).into_values().collect();
-        if let Some(last) = released.last() {
-            self.move_cursor(last.seq);
-        }
-        released
+        let held = std::mem::take(&mut self.held).into_values();
+        let cursor = &mut self.cursor;
+        let released = held.map(|message| {
+            let before = cursor.clone().filter(|cursor| previous(&message) > cursor.seq);
+            if let Some(cursor) = cursor {
+                cursor.seq = cursor.seq.max(message.seq);
+            }
+            (before, message)
+        });
+        released.collect()
     }
 
     /// Whether messages wait.
     pub(crate) fn is_holding(&self) -> bool {
         !self.held.is_empty()
-    }
-
-    /// The seq of the first message that waits.
-    pub(crate) fn first_held(&self) -> Option<Seq> {
-        self.held.keys().next().copied()
     }
 
     /// The connection is gone; what is held will come again with the next recovery.

@@ -7,7 +7,7 @@
 mod storage;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
 use bmt_client_core::{
@@ -21,7 +21,7 @@ use crate::listeners::Listeners;
 use crate::locks::FlushLock;
 use crate::options::{Options, socket_url};
 use crate::page::{Page, PageEvent, is_offline};
-use crate::pending::Answer;
+use crate::pending::{Answer, Pending, pending};
 use crate::socket::{Socket, SocketEvent};
 use crate::timer::Timer;
 use crate::token::{Auth, TokenAnswer};
@@ -63,7 +63,8 @@ pub(crate) struct Driver<F: Face + 'static> {
     inbox: RefCell<VecDeque<Word>>,
     outbox: RefCell<VecDeque<Told<F::Payload>>>,
     busy: Cell<Busy>,
-    waiting: RefCell<HashMap<RequestId, Answer<Answered<F>>>>,
+    /// Mostly a few, and mostly answered in their order: a list is as good as a map and smaller.
+    waiting: RefCell<Vec<(RequestId, Answer<Answered<F>>)>>,
     pub(crate) listeners: Listeners<Event<F::Payload>>,
     pub(crate) warnings: Listeners<Warning>,
 }
@@ -106,7 +107,7 @@ impl<F: Face + 'static> Driver<F> {
                 inbox: RefCell::new(VecDeque::new()),
                 outbox: RefCell::new(VecDeque::new()),
                 busy: Cell::new(Busy::No),
-                waiting: RefCell::new(HashMap::new()),
+                waiting: RefCell::new(Vec::new()),
                 listeners: Listeners::new(),
                 warnings: Listeners::new(),
             }
@@ -157,15 +158,16 @@ impl<F: Face + 'static> Driver<F> {
         result
     }
 
-    /// The same for a request that is answered later. The answer may be there already.
-    pub(crate) fn request(
+    /// Lets the application ask something that is answered later. The answer may be there already.
+    pub(crate) fn ask(
         self: &Rc<Self>,
-        answer: Answer<Answered<F>>,
         ask: impl FnOnce(&mut Client<F>, Now) -> RequestId,
-    ) {
+    ) -> Pending<Answered<F>> {
         let request = ask(&mut self.core.borrow_mut(), clock::now());
-        self.waiting.borrow_mut().insert(request, answer);
+        let (answer, pending) = pending();
+        self.waiting.borrow_mut().push((request, answer));
         self.drain();
+        pending
     }
 
     /// Takes a word of the world.
@@ -258,14 +260,19 @@ impl<F: Face + 'static> Driver<F> {
                 None => return,
                 Some(Told::Warning(warning)) => self.warnings.tell(&warning),
                 Some(Told::Event(Event::Reply { request, result })) => {
-                    let answer = self.waiting.borrow_mut().remove(&request);
-                    if let Some(answer) = answer {
+                    if let Some(answer) = self.take_waiting(request) {
                         answer.give(result);
                     }
                 }
                 Some(Told::Event(event)) => self.listeners.tell(&event),
             }
         }
+    }
+
+    fn take_waiting(&self, request: RequestId) -> Option<Answer<Answered<F>>> {
+        let mut waiting = self.waiting.borrow_mut();
+        let at = waiting.iter().position(|(other, _)| *other == request)?;
+        Some(waiting.remove(at).1)
     }
 
     fn ask_token(self: &Rc<Self>) {

@@ -10,8 +10,6 @@
 
 mod kept;
 
-use std::collections::HashSet;
-
 use bmt_client_core::Entry;
 use bmt_shared::id::MessageId;
 use js_sys::{Array, Object, Reflect};
@@ -67,10 +65,13 @@ impl Trouble {
 /// The queue's place in storage.
 pub(crate) struct Journal {
     store: Option<Store>,
-    /// What this client wrote under keys of their own and has not folded.
-    apart: HashSet<String>,
-    /// What was settled since the array was last written: it may stand there.
-    settled: HashSet<String>,
+    /// What this client wrote under keys of their own and has not folded. As long as the queue at most, so a list
+    /// does.
+    apart: Vec<String>,
+    /// What stands in the array, as far as this client has seen.
+    folded: Vec<String>,
+    /// What was settled and stands in the array until that is written again.
+    settled: Vec<String>,
     /// Orders entries of the same ms among each other.
     written: u64,
 }
@@ -80,8 +81,9 @@ impl Journal {
     pub(crate) fn open(choice: &StorageChoice) -> Self {
         Self {
             store: Store::open(choice),
-            apart: HashSet::new(),
-            settled: HashSet::new(),
+            apart: Vec::new(),
+            folded: Vec::new(),
+            settled: Vec::new(),
             written: 0,
         }
     }
@@ -98,7 +100,9 @@ impl Journal {
         let id = entry.message_id.as_str();
         let json = kept::write(entry, self.written);
         store.set(&entry_key(id), &json).map_err(|_| Trouble::Full)?;
-        self.apart.insert(id.to_owned());
+        if !self.apart.iter().any(|other| other == id) {
+            self.apart.push(id.to_owned());
+        }
         Ok(())
     }
 
@@ -106,13 +110,15 @@ impl Journal {
     pub(crate) fn remove(&mut self, message_id: &str) {
         let Some(store) = &self.store else { return };
         store.remove(&entry_key(message_id));
-        self.apart.remove(message_id);
-        self.settled.insert(message_id.to_owned());
+        self.apart.retain(|id| id != message_id);
+        if let Some(at) = self.folded.iter().position(|id| id == message_id) {
+            self.settled.push(self.folded.swap_remove(at));
+        }
     }
 
     /// Reads everything, in the order it was published, and puts aside what cannot be read. The lock must be
     /// held: see [`fold`](Self::fold).
-    pub(crate) fn load(&self) -> (Vec<Entry>, Option<Trouble>) {
+    pub(crate) fn load(&mut self) -> (Vec<Entry>, Option<Trouble>) {
         let Some(store) = &self.store else {
             return (Vec::new(), Some(Trouble::Unavailable));
         };
@@ -122,35 +128,40 @@ impl Journal {
             // Before any of them is sent: sent again after a crash, it must have the same name.
             write_array(store, found.iter());
         }
+        self.folded = ids_of(&found);
         for key in entry_keys(store) {
             let Some(json) = store.get(&key) else { continue };
             match parse_json(&json) {
-                Some(value) => found.push(value),
+                Some(value) => {
+                    // The newer form of the two, which knows whose it is.
+                    let id = text(&value, "messageId");
+                    if id.as_ref().is_some_and(|id| self.folded.contains(id)) {
+                        found.retain(|other| text(other, "messageId") != id);
+                    }
+                    found.push(value);
+                }
                 None => put_aside(store, &json, &mut trouble),
             }
         }
-        let mut entries = Vec::new();
+        let mut entries = Ordered::default();
         for value in found {
             match kept::read(&value) {
-                Some(entry) => entries.push((integer(&value, "order").unwrap_or(0), entry)),
+                Some(entry) if self.settled.iter().any(|id| id == entry.message_id.as_str()) => {}
+                Some(entry) => entries.insert((entry.timestamp, order_of(&value)), entry),
                 None => put_aside(store, &to_json(&value).unwrap_or_default(), &mut trouble),
             }
         }
         if trouble.is_some() {
             self.drop_unreadable(store);
         }
-        entries.retain(|(_, entry)| !self.settled.contains(entry.message_id.as_str()));
-        entries.sort_by_key(|(order, entry)| (entry.timestamp, *order));
-        (entries.into_iter().map(|(_, entry)| entry).collect(), trouble)
+        (entries.into_values().collect(), trouble)
     }
 
     /// Takes what was put aside out of where it stood.
     fn drop_unreadable(&self, store: &Store) {
-        let mut seen = None;
-        let entries = read_array(store, &mut seen);
-        if seen.is_some() || entries.iter().any(|value| kept::read(value).is_none()) {
-            write_array(store, entries.iter().filter(|value| kept::read(value).is_some()));
-        }
+        let mut entries = read_array(store, &mut None);
+        entries.retain(|value| kept::read(value).is_some());
+        write_array(store, entries.iter());
         for key in entry_keys(store) {
             let value = store.get(&key).and_then(|json| parse_json(&json));
             if value.and_then(|value| kept::read(&value)).is_none() {
@@ -168,37 +179,65 @@ impl Journal {
     /// array is read and written in two steps.
     pub(crate) fn fold(&mut self) {
         let Some(store) = &self.store else { return };
-        let mut trouble = None;
-        let was = read_array(store, &mut trouble);
-        let is_settled =
-            |value: &JsValue| text(value, "messageId").is_some_and(|id| self.settled.contains(&id));
-        let mut entries: Vec<JsValue> = was.iter().filter(|value| !is_settled(value)).cloned().collect();
-        let known: HashSet<String> = entries
-            .iter()
-            .filter_map(|value| text(value, "messageId"))
-            .collect();
-        let mut own: Vec<(u64, u64, JsValue)> = self
-            .apart
-            .iter()
-            .filter(|id| !known.contains(*id))
-            .filter_map(|id| parse_json(&store.get(&entry_key(id))?))
-            .map(|value| {
-                let order = integer(&value, "order").unwrap_or(0);
+        let mut entries = read_array(store, &mut None);
+        // What was written again since then stands apart in its newer form.
+        let is_old = |id: &String| self.settled.contains(id) || self.apart.contains(id);
+        entries.retain(|value| !text(value, "messageId").is_some_and(|id| is_old(&id)));
+        let mut own = Ordered::default();
+        for id in &self.apart {
+            if let Some(value) = store.get(&entry_key(id)).and_then(|json| parse_json(&json)) {
+                let timestamp = integer(&value, "timestamp").unwrap_or(0);
+                let order = order_of(&value);
                 let _ = Reflect::delete_property(value.unchecked_ref::<Object>(), &"order".into());
-                (integer(&value, "timestamp").unwrap_or(0), order, value)
-            })
-            .collect();
-        own.sort_by_key(|(timestamp, order, _)| (*timestamp, *order));
-        entries.extend(own.into_iter().map(|(_, _, value)| value));
+                own.insert((timestamp, order), value);
+            }
+        }
+        entries.extend(own.into_values());
         // Where storage is too full for both copies at once, the entries stay under their own keys.
         if !write_array(store, entries.iter()) {
             return;
         }
-        for id in self.apart.drain() {
+        for id in self.apart.drain(..) {
             store.remove(&entry_key(&id));
         }
         self.settled.clear();
+        self.folded = ids_of(&entries);
     }
+}
+
+fn ids_of(entries: &[JsValue]) -> Vec<String> {
+    entries
+        .iter()
+        .filter_map(|value| text(value, "messageId"))
+        .collect()
+}
+
+/// Values in the order of a key; those of the same key as they came.
+///
+/// Grown by insertion: a queue has a thousand entries at most, and the sorts of the standard library are a tenth
+/// of the npm package.
+struct Ordered<T>(Vec<((u64, u64), T)>);
+
+impl<T> Default for Ordered<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Ordered<T> {
+    fn insert(&mut self, key: (u64, u64), value: T) {
+        let after = self.0.iter().rposition(|(other, _)| *other <= key);
+        self.0.insert(after.map_or(0, |at| at + 1), (key, value));
+    }
+
+    fn into_values(self) -> impl Iterator<Item = T> {
+        self.0.into_iter().map(|(_, value)| value)
+    }
+}
+
+/// Tells entries of one ms apart.
+fn order_of(value: &JsValue) -> u64 {
+    integer(value, "order").unwrap_or(0)
 }
 
 fn entry_key(message_id: &str) -> String {
@@ -248,10 +287,11 @@ fn name_the_nameless(entries: &[JsValue]) -> bool {
 
 fn put_aside(store: &Store, json: &str, trouble: &mut Option<Trouble>) {
     *trouble = Some(Trouble::Corrupt);
-    let mut kept = store.keys(CORRUPT);
-    kept.sort();
-    while kept.len() >= MOST_CORRUPT {
-        store.remove(&kept.remove(0));
+    let kept = store.keys(CORRUPT);
+    if kept.len() >= MOST_CORRUPT
+        && let Some(oldest) = kept.iter().min()
+    {
+        store.remove(oldest);
     }
     let mut at = unix_ms();
     while store.get(&format!("{CORRUPT}{at}")).is_some() {

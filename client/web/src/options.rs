@@ -60,12 +60,12 @@ impl Options {
 
 /// `https://host:1/base` as `https://host:1` and `/base`.
 fn split_origin(url: &str) -> (&str, &str) {
-    let host_at = url.find("://").map_or(0, |at| at + 3);
-    let path_at = url[host_at..]
-        .find(['/', '?', '#'])
-        .map_or(url.len(), |at| host_at + at);
-    let (origin, path) = url.split_at(path_at);
-    (origin, path.split(['?', '#']).next().unwrap_or_default())
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    // The third slash begins the path: two stand before the host.
+    match url.match_indices('/').nth(2) {
+        Some((at, _)) => url.split_at(at),
+        None => (url, ""),
+    }
 }
 
 /// The WebSocket address of an endpoint of `origin`; `ws:` and `wss:` origins are taken as they are.

@@ -13,7 +13,7 @@ use bmt_shared::request::{HistoryQuery, Publish, Subscribe};
 use crate::driver::Driver;
 use crate::listeners::Listener;
 use crate::options::Options;
-use crate::pending::{Pending, pending};
+use crate::pending::Pending;
 use crate::token::Auth;
 use crate::warning::Warning;
 
@@ -73,16 +73,12 @@ impl<F: Face + 'static> Realtime<F> {
     /// Subscribes, over every reconnect. While offline the answer comes after the next connect. Messages, those
     /// of `history` and `since` too, come as [`Event::Message`] and not with the answer.
     pub fn subscribe(&self, subscribe: Subscribe) -> Answer<F> {
-        let (answer, pending) = pending();
-        self.0.request(answer, |core, now| core.subscribe(now, subscribe));
-        pending
+        self.0.ask(|core, now| core.subscribe(now, subscribe))
     }
 
     /// Ends a subscription.
     pub fn unsubscribe(&self, topic: &ChannelName) -> Answer<F> {
-        let (answer, pending) = pending();
-        self.0.request(answer, |core, now| core.unsubscribe(now, topic));
-        pending
+        self.0.ask(|core, now| core.unsubscribe(now, topic))
     }
 
     /// Says something to the present subscribers only.
@@ -95,25 +91,17 @@ impl<F: Face + 'static> Realtime<F> {
 
     /// A page of history. Waits for a connection as long as a request may take.
     pub fn history(&self, query: HistoryQuery) -> Answer<F> {
-        let (answer, pending) = pending();
-        self.0.request(answer, |core, now| core.history(now, query));
-        pending
+        self.0.ask(|core, now| core.history(now, query))
     }
 
     /// Who is present. Waits for a connection in the same way.
     pub fn presence(&self, topic: &ChannelName) -> Answer<F> {
-        let (answer, pending) = pending();
-        self.0
-            .request(answer, |core, now| core.presence(now, topic.clone()));
-        pending
+        self.0.ask(|core, now| core.presence(now, topic.clone()))
     }
 
     /// Says how far the user has read a channel. Waits for a connection in the same way.
     pub fn read(&self, topic: &ChannelName, seq: Seq) -> Answer<F> {
-        let (answer, pending) = pending();
-        self.0
-            .request(answer, |core, now| core.read(now, topic.clone(), seq));
-        pending
+        self.0.ask(|core, now| core.read(now, topic.clone(), seq))
     }
 
     /// Listens to every event, in order, each once; answers to requests go to whoever asked. The listener may

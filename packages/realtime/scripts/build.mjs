@@ -1,7 +1,7 @@
 /** `npm run build`: dist/ from src/ and wasm/ (which `cargo xtask npm` puts here). */
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -45,5 +45,9 @@ execFileSync(process.execPath, [path.join(path.dirname(typescript), bin.tsc), "-
 });
 // The engine is no part of what the package promises.
 await rm(at("dist/engine.d.ts"));
+
+for (const license of ["LICENSE-APACHE", "LICENSE-MIT"]) {
+  await copyFile(at("../..", license), at("dist", license));
+}
 
 await printSize(at("dist"));

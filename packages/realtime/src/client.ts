@@ -1,5 +1,6 @@
 /** The connection to one server: what an application holds. */
 
+import { keepEarly } from "./early.js";
 import { call, Emitter, type AnyListener, type Listener, type Unlisten } from "./emitter.js";
 import { aborted, RealtimeError } from "./error.js";
 import { generateMessageId } from "./message-id.js";
@@ -31,7 +32,7 @@ type Engine = InstanceType<typeof import("../wasm/bmt_client_js.js").Client>;
 type Handler<Payload> = (message: Message<Payload>) => void;
 
 /** A subscription as its maker holds it: the server's reply and the way back. */
-export interface Subscription<Payload = unknown> extends Subscribed<Payload> {
+export interface Subscription extends Subscribed {
   /** Takes this handler away; with the last one of its channel, the subscription. */
   unsubscribe(): Promise<void>;
 }
@@ -77,10 +78,12 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
   readonly #events = new Emitter<Events>();
   readonly #outgoing = new Set<AnyListener>();
   readonly #handlers = new Map<string, Set<Handler<never>>>();
-  readonly #publishes = new Map<string, Waiting>();
+  readonly #publishes = new Map<string, Waiting[]>();
   #engine: Engine | undefined;
   #starting: Promise<Engine> | undefined;
   #connection: Connected | undefined;
+  /** Counts `connect()` and `disconnect()`: one that came while the engine was loaded makes the other void. */
+  #wish = 0;
 
   /**
    * @param serverUrl - the server's address, such as `https://realtime.example.com`
@@ -99,9 +102,15 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
    *   policy has no further attempt, `disconnected` where `disconnect()` came first
    */
   async connect(token?: string | TokenProvider): Promise<void> {
+    const wish = ++this.#wish;
     const engine = await this.#start();
-    if (this.isConnected()) return;
+    if (wish !== this.#wish) throw disconnected();
     await new Promise<void>((resolve, reject) => {
+      if (this.isConnected()) {
+        // The connection goes on; the next one asks the new source.
+        engine.connect(token);
+        return resolve();
+      }
       const undo = this.#events.on("stateChange", ({ to, reason }) => {
         if (to === "connected") resolve();
         else if (to === "failed") reject(this.#failure(reason));
@@ -120,12 +129,15 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
 
   /** Closes the connection and stays away. What is queued stays queued. */
   disconnect(): void {
+    this.#wish++;
     this.#engine?.disconnect();
   }
 
   /** Tries again at once: after the policy gave up, or instead of waiting for the next attempt. */
   async reconnect(): Promise<void> {
+    const wish = ++this.#wish;
     const engine = await this.#start();
+    if (wish !== this.#wish) return;
     if (this.getState().status === "reconnecting") engine.retryNow();
     else engine.connect();
   }
@@ -141,13 +153,12 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
     topic: Topic,
     handler?: Handler<PayloadOf<Channels, Topic>>,
     options: SubscribeOptions = {},
-  ): Promise<Subscription<PayloadOf<Channels, Topic>>> {
+  ): Promise<Subscription> {
     const { signal, ...wanted } = options;
     if (handler) this.#handle(topic, handler);
     try {
       const engine = await this.#start();
-      const reply = await this.#wait(engine.subscribe(topic, wanted), signal, topic);
-      const subscribed = reply as Subscribed<PayloadOf<Channels, Topic>>;
+      const subscribed = (await this.#wait(engine.subscribe(topic, wanted), signal, topic)) as Subscribed;
       return { ...subscribed, unsubscribe: () => this.unsubscribe(topic, handler) };
     } catch (error) {
       if (handler) this.#handlers.get(topic)?.delete(handler);
@@ -160,7 +171,7 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
     topics: readonly Topic[],
     handler?: Handler<PayloadOf<Channels, Topic>>,
     options: SubscribeOptions = {},
-  ): Promise<PromiseSettledResult<Subscription<unknown>>[]> {
+  ): Promise<PromiseSettledResult<Subscription>[]> {
     return Promise.allSettled(topics.map((topic) => this.subscribe(topic, handler as Handler<unknown>, options)));
   }
 
@@ -190,16 +201,14 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
     options: PublishOptions = {},
   ): Promise<Published> {
     const { signal, messageId = generateMessageId(), ...wanted } = options;
-    const engine = await this.#start();
+    if (!this.#engine) keepEarly(this.#url, this.#options, topic, payload, messageId, wanted);
+    // Without a wait where there is none to wait for: the message is kept when this call returns its promise.
+    const engine = this.#engine ?? (await this.#start());
+    this.#announce("publish", { topic, payload, messageId, ...wanted });
+    guard(() => engine.publish(topic, payload, { messageId, ...wanted }));
     const settled = new Promise<Published>((resolve, reject) => {
-      this.#publishes.set(messageId, { resolve, reject });
-      try {
-        this.#announce("publish", { topic, payload, messageId, ...wanted });
-        engine.publish(topic, payload, { messageId, ...wanted });
-      } catch (error) {
-        this.#publishes.delete(messageId);
-        reject(RealtimeError.from(error));
-      }
+      const others = this.#publishes.get(messageId) ?? [];
+      this.#publishes.set(messageId, [...others, { resolve, reject }]);
     });
     return this.#wait(settled, signal, topic);
   }
@@ -208,7 +217,7 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
   async signal<Topic extends string>(topic: Topic, payload: PayloadOf<Channels, Topic>): Promise<void> {
     const engine = await this.#start();
     this.#announce("signal", { topic, payload });
-    await this.#wait(guard(() => engine.signal(topic, payload)), undefined, topic);
+    guard(() => engine.signal(topic, payload));
   }
 
   /** A page of a channel's history, ascending: the newest, or below `before`, or above `after`. */
@@ -299,6 +308,7 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
   }
 
   async #load(): Promise<Engine> {
+    checkAddress(this.#url);
     const [{ engine }, webSocket] = await Promise.all([import("./engine.js"), webSocketClass(this.#options.webSocket)]);
     const Client = await engine();
     this.#engine = new Client(this.#url, { ...this.#options, webSocket }, (name, body) => this.#take(name, body));
@@ -315,7 +325,7 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
         break;
       case "ack": {
         const ack = body as Ack;
-        this.#settle(ack.clientMessageId)?.resolve(ack);
+        for (const { resolve } of this.#settle(ack.clientMessageId)) resolve(ack);
         break;
       }
       case "queueOverflow":
@@ -338,12 +348,13 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
   #lose(name: "queueOverflow" | "queueExpired" | "queueRejected", body: QueueLoss): void {
     const { error, ...loss } = body;
     const refusal = error && RealtimeError.from({ topic: loss.topic, ...error, message: error.message });
-    this.#settle(loss.messageId)?.reject(refusal ?? lost(name, loss.topic));
+    for (const { reject } of this.#settle(loss.messageId)) reject(refusal ?? lost(name, loss.topic));
     this.#events.emit(name, refusal ? { ...loss, error: refusal } : loss);
   }
 
-  #settle(messageId: string): Waiting | undefined {
-    const waiting = this.#publishes.get(messageId);
+  /** Those who wait for a publish; one id may have been published twice. */
+  #settle(messageId: string): Waiting[] {
+    const waiting = this.#publishes.get(messageId) ?? [];
     this.#publishes.delete(messageId);
     return waiting;
   }
@@ -381,6 +392,19 @@ function unless<Value>(signal: AbortSignal, value: Promise<Value>, topic?: strin
     signal.addEventListener("abort", abort, { once: true });
     value.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
   });
+}
+
+/** Refuses what no attempt can ever reach. */
+function checkAddress(url: string): void {
+  try {
+    // A page's own server may be named by a path alone.
+    const { protocol } = new URL(url, globalThis.location?.href);
+    if (/^(http|ws)s?:$/.test(protocol)) return;
+  } catch {
+    // Said below.
+  }
+  const text = `${JSON.stringify(url)} is no address of a server; one looks like "https://realtime.example.com"`;
+  throw new RealtimeError(text, { code: "connect_error" });
 }
 
 function guard<Value>(run: () => Value): Value {

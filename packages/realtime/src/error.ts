@@ -44,9 +44,9 @@ export class RealtimeError extends Error {
   /** Whether the same call may succeed later without being changed. */
   readonly retryable: boolean;
   /** The channel it was about. */
-  readonly topic?: string;
+  declare readonly topic?: string;
   /** When to try again, in ms from now. */
-  readonly retryAfterMs?: number;
+  declare readonly retryAfterMs?: number;
 
   constructor(message: string, { code, retryable = false, topic, retryAfterMs, cause }: RealtimeErrorInit) {
     super(message, cause === undefined ? undefined : { cause });

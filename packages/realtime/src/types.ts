@@ -163,8 +163,8 @@ export interface Ack extends Published {
   clientMessageId: string;
 }
 
-/** A subscription is in place. */
-export interface Subscribed<Payload = unknown> {
+/** A subscription is in place. What came before it goes to the handlers, in order and before what comes after. */
+export interface Subscribed {
   topic: string;
   /** Where the live stream begins. */
   seq?: number;
@@ -174,8 +174,6 @@ export interface Subscribed<Payload = unknown> {
   subscriberCount?: number;
   /** Whether everything after `since` came; absent where `since` was not given. */
   recovered?: boolean;
-  /** What was asked for by `history`, ascending. Missed messages come to the handlers, not here. */
-  messages: Message<Payload>[];
   /** Who is present, where it was asked for. */
   presence?: Present[];
 }
@@ -312,9 +310,9 @@ export interface WaitOptions {
 
 /** Options of a subscription. */
 export interface SubscribeOptions extends WaitOptions {
-  /** Everything after this position is wanted. */
+  /** Everything after this position is wanted: the handler gets it first. */
   since?: { seq: number; epoch: string };
-  /** This many of the newest messages are wanted. */
+  /** This many of the newest messages are wanted: the handler gets them first. */
   history?: number;
   /** Only messages whose payload has these field values. */
   params?: Record<string, unknown>;

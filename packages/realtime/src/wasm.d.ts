@@ -12,7 +12,7 @@ declare module "*/wasm/bmt_client_js.js" {
     publish(topic: string, payload: unknown, options: object): string;
     subscribe(topic: string, options: object): Promise<unknown>;
     unsubscribe(topic: string): Promise<unknown>;
-    signal(topic: string, payload: unknown): Promise<unknown>;
+    signal(topic: string, payload: unknown): void;
     history(topic: string, options: object): Promise<unknown>;
     presence(topic: string): Promise<unknown>;
     read(topic: string, seq: number): Promise<unknown>;

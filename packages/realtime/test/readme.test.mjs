@@ -4,26 +4,23 @@ import { execFile, execFileSync } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
-import { before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { promisify } from "node:util";
 
 import { PASSWORD, Server } from "../../../tests/support/server.mjs";
-import { install, ROOT } from "./support/installed.mjs";
+import { installed, ROOT } from "./support/installed.mjs";
 
 const readme = await readFile(path.join(ROOT, "README.md"), "utf8");
 const blocks = (language) =>
   [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "gms"))].map(([, code]) => code);
 
 describe("the README", () => {
-  let project;
-  before(async (t) => {
-    project = await install(t);
-  });
+  const here = installed();
 
   it("runs: its first program says hello to itself", async (t) => {
     const server = await Server.start(t);
     const [program] = blocks("js");
-    const file = path.join(project, "first.mjs");
+    const file = path.join(here.project, "first.mjs");
     await writeFile(file, program.replaceAll("http://localhost:5000", server.url));
     const env = { ...process.env, BMT_DEV_PASSWORD: PASSWORD };
     const { stdout } = await promisify(execFile)(process.execPath, [file], { env, timeout: 20_000 });
@@ -35,16 +32,16 @@ describe("the README", () => {
     assert.ok(typed.length > 0);
     const files = await Promise.all(
       typed.map(async (code, n) => {
-        const file = path.join(project, `typed${n}.ts`);
+        const file = path.join(here.project, `typed${n}.ts`);
         await writeFile(file, code);
         return file;
       }),
     );
-    typescript(project, ...files);
+    typescript(here.project, ...files);
   });
 
   it("refuses what its types forbid", async () => {
-    const file = path.join(project, "wrong.ts");
+    const file = path.join(here.project, "wrong.ts");
     await writeFile(
       file,
       `import { RealtimeClient } from "@bmt/realtime";
@@ -58,7 +55,7 @@ describe("the README", () => {
        client.on("mesage", () => {});
       `,
     );
-    typescript(project, file);
+    typescript(here.project, file);
   });
 });
 

@@ -1,9 +1,9 @@
 /** What the package says in TypeScript is what the protocol says in Rust: both read `words.json`. */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 
-import { install, load } from "./support/installed.mjs";
+import { installed } from "./support/installed.mjs";
 
 const words = JSON.parse(await readFile(new URL("words.json", import.meta.url), "utf8"));
 
@@ -11,48 +11,45 @@ const words = JSON.parse(await readFile(new URL("words.json", import.meta.url), 
 const FIRST_NAMES = { AUTHENTICATION_FAILED: "AUTH_FAILED", RATE_LIMITED: "RATE_LIMIT" };
 
 describe("the words of the protocol", () => {
-  let bmt;
-  before(async (t) => {
-    bmt = await load(await install(t));
-  });
+  const here = installed();
 
   it("names every error code, and no other", () => {
     const codes = Object.fromEntries(words.errors.map(({ code }) => [code.toUpperCase(), code]));
-    assert.deepEqual({ ...bmt.ErrorCode }, codes);
+    assert.deepEqual({ ...here.bmt.ErrorCode }, codes);
   });
 
   it("gives every error code its number", () => {
     const names = words.errors.map(({ code, number }) => [code.toUpperCase(), number]);
     const numbers = Object.fromEntries(names.map(([name, number]) => [FIRST_NAMES[name] ?? name, number]));
-    assert.deepEqual({ ...bmt.WsErrorCode }, numbers);
+    assert.deepEqual({ ...here.bmt.WsErrorCode }, numbers);
   });
 
   it("names every close code, and no other", () => {
     const numbers = words.closes.map(({ number }) => number);
-    assert.deepEqual(Object.values(bmt.CloseCode), numbers);
+    assert.deepEqual(Object.values(here.bmt.CloseCode), numbers);
   });
 
   it("comes back after the codes the protocol says", () => {
     for (const { number, reconnects } of words.closes) {
-      assert.equal(bmt.shouldReconnect(number), reconnects, String(number));
+      assert.equal(here.bmt.shouldReconnect(number), reconnects, String(number));
     }
-    assert.equal(bmt.shouldReconnect(4999), true);
+    assert.equal(here.bmt.shouldReconnect(4999), true);
   });
 
   it("judges channel names alike", () => {
     for (const { name, valid } of words.channelNames) {
-      assert.equal(bmt.validateChannelName(name), valid, name);
+      assert.equal(here.bmt.validateChannelName(name), valid, name);
     }
   });
 
   it("makes message ids of the form the protocol gives", () => {
-    const ids = new Set(Array.from({ length: 1_000 }, () => bmt.generateMessageId()));
+    const ids = new Set(Array.from({ length: 1_000 }, () => here.bmt.generateMessageId()));
     assert.equal(ids.size, 1_000);
     for (const id of ids) assert.match(id, /^msg_\d{13}_[0-9a-z]{9}$/);
   });
 
   it("takes channel names apart", () => {
-    assert.deepEqual(bmt.parseChannelName("public:chat"), { type: "public", name: "chat", full: "public:chat" });
-    assert.deepEqual(bmt.parseChannelName("lobby"), { type: "lobby", name: "", full: "lobby" });
+    assert.deepEqual(here.bmt.parseChannelName("public:chat"), { type: "public", name: "chat", full: "public:chat" });
+    assert.deepEqual(here.bmt.parseChannelName("lobby"), { type: "lobby", name: "", full: "lobby" });
   });
 });

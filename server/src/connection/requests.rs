@@ -38,6 +38,10 @@ pub(super) struct Incoming<'a> {
 impl Connection {
     /// Handles one request. See the [module](self).
     pub(super) fn handle(self: &Arc<Self>, incoming: Incoming<'_>) {
+        // Its answer would not be sent. This also keeps the calls as few as the outbox lets answers wait.
+        if !self.outbox.is_open() {
+            return;
+        }
         let now_ms = self.context.now_ms();
         let bytes = incoming.body.len() + incoming.attachments.iter().map(Bytes::len).sum::<usize>();
         let callback = incoming.callback;
@@ -76,6 +80,9 @@ impl Connection {
         callback: Option<i64>,
         failure: Failure,
     ) {
+        if !self.outbox.is_open() {
+            return;
+        }
         let message_id = message_id.unwrap_or_else(|| mint_message_id(self.context.now_ms()));
         self.with(|open| {
             let call = open.calls.open(Pending {

@@ -141,6 +141,10 @@ impl Queue {
         }
     }
 
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.state, State::Open)
+    }
+
     pub(super) fn load(&self) -> (usize, usize) {
         (self.places.len(), self.bytes)
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -26,13 +26,13 @@ async fn the_private_session_id_is_never_told_as_a_name() {
 async fn events_right_behind_the_connect_answer_are_taken() {
     let server = TestServer::start().await;
     for _ in 0..50 {
-        let mut socket = Socket::open(&server.url(WEBSOCKET), &[]).await.unwrap();
-        socket.text().await;
-        socket.send(format!("40{}", json!({"token": token("u")}))).await;
+        let mut client = Client::open(&server).await;
+        let connect = format!("40{}", json!({"token": token("u")}));
+        client.socket.send(connect).await;
         // The answer to CONNECT is written before the library's connect handler runs.
-        assert!(socket.text().await.starts_with("40"));
-        socket.send(r#"421["heartbeat",{"timestamp":7}]"#).await;
-        while !socket.text().await.starts_with("431[") {}
+        assert!(client.packet().await.starts_with("40"));
+        client.socket.send(r#"421["heartbeat",{"timestamp":7}]"#).await;
+        assert_eq!(client.ack(1).await["status"], "success");
     }
 }
 
@@ -44,8 +44,6 @@ async fn a_body_that_cannot_be_read_is_answered_under_its_callback() {
         r#"421["publish",{"topic":5}]"#,
         r#"421["publish",{"topic":"public:a"}]"#,
         r#"421["publish",7]"#,
-        r#"421["publish",]"#,
-        r#"421["publish",{"topic":"public:a","payload":{]"#,
         r#"421["publish"]"#,
         r#"421["__proto__",{}]"#,
         r#"421["connect",{}]"#,
@@ -75,6 +73,8 @@ async fn odd_events_end_the_connection_or_are_passed_over() {
     let digits = "9".repeat(100_000);
     for packet in [
         "42[]".to_owned(),
+        r#"421["publish",]"#.to_owned(),
+        r#"421["publish",{"payload":{]"#.to_owned(),
         "42[null]".to_owned(),
         "42{}".to_owned(),
         format!("42{digits}[\"heartbeat\",{{}}]"),
@@ -137,7 +137,7 @@ async fn frames_over_the_limit_close_the_session() {
     client.socket.send(frame(most)).await;
     assert_eq!(client.ack(1).await["code"], "invalid_message");
     client.socket.send(frame(most + 1)).await;
-    assert!(client.socket.receive().await.is_err());
+    client.rest().await;
     server.emptied().await;
 
     let polling = Polling::connect(&server, "u").await;
@@ -150,7 +150,7 @@ async fn more_than_ten_attachments_close_the_session() {
     let server = TestServer::start().await;
     let mut client = Client::connect(&server, "u").await;
     client.socket.send(r#"4511-["publish",{}]"#).await;
-    assert!(client.socket.receive().await.is_err());
+    client.rest().await;
     server.emptied().await;
 }
 
@@ -188,6 +188,18 @@ async fn deaf_socket(server: &TestServer, path: &str) -> TcpStream {
     stream
 }
 
+/// The same, connected over Socket.IO: it reads so far and no further.
+async fn deaf_client(server: &TestServer) -> TcpStream {
+    let mut stream = deaf_socket(server, WEBSOCKET).await;
+    let connect = format!("40{}", json!({"token": token("deaf")}));
+    stream.write_all(&masked(&connect)).await.unwrap();
+    let mut read = Vec::new();
+    while !String::from_utf8_lossy(&read).contains("heartbeatInterval") {
+        within("connected", stream.read_buf(&mut read)).await.unwrap();
+    }
+    stream
+}
+
 /// A masked text frame of a client; a mask of zeros leaves the text as it is.
 fn masked(text: &str) -> Vec<u8> {
     let mut frame = vec![0x81];
@@ -213,9 +225,7 @@ async fn ask_and_never_read(stream: &mut TcpStream, request: &str) {
 #[tokio::test]
 async fn a_reader_that_takes_nothing_is_dropped_from_socket_io() {
     let server = TestServer::with(hasty).await;
-    let mut stream = deaf_socket(&server, WEBSOCKET).await;
-    let connect = format!("40{}", json!({"token": token("deaf")}));
-    stream.write_all(&masked(&connect)).await.unwrap();
+    let mut stream = deaf_client(&server).await;
     ask_and_never_read(&mut stream, r#"42["no_such_event",{}]"#).await;
     // The stream stays open on this side: it is the server that lets go.
     server.emptied().await;
@@ -248,15 +258,11 @@ async fn a_ping_flood_of_a_peer_that_never_reads_ends() {
 #[tokio::test]
 async fn a_stuck_client_does_not_hold_up_the_end_of_the_server() {
     let mut server = TestServer::start().await;
-    let mut stream = deaf_socket(&server, WEBSOCKET).await;
-    let connect = format!("40{}", json!({"token": token("deaf")}));
-    stream.write_all(&masked(&connect)).await.unwrap();
+    let mut stream = deaf_client(&server).await;
     let frame = masked(r#"42["no_such_event",{}]"#).repeat(1_000);
     // As much as goes in before both sides are full.
-    while tokio::time::timeout(Duration::from_millis(300), stream.write_all(&frame))
-        .await
-        .is_ok()
-    {}
+    let a_moment = Duration::from_millis(300);
+    while let Ok(Ok(())) = tokio::time::timeout(a_moment, stream.write_all(&frame)).await {}
     server.stop().await;
 }
 
@@ -264,7 +270,6 @@ async fn a_stuck_client_does_not_hold_up_the_end_of_the_server() {
 async fn two_polls_at_once_close_the_session() {
     let server = TestServer::start().await;
     let polling = Polling::connect(&server, "u").await;
-    polling.until("connected").await;
     let (first, second) = tokio::join!(polling.get(), polling.get());
     assert!(first.0 == 400 || second.0 == 400, "{first:?} {second:?}");
     server.emptied().await;
@@ -289,7 +294,7 @@ async fn a_post_that_never_ends_is_given_up() {
     }
     for stream in &mut streams {
         let mut answer = Vec::new();
-        let read = tokio::io::AsyncReadExt::read_to_end(stream, &mut answer);
+        let read = stream.read_to_end(&mut answer);
         within("the server to hang up", read).await.unwrap();
     }
     server.emptied().await;

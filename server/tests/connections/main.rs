@@ -2,4 +2,8 @@
 
 mod covers;
 mod handshakes;
+mod lifetimes;
+mod limits;
+mod raw;
+mod sessions;
 mod support;

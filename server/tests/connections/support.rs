@@ -178,29 +178,29 @@ pub(crate) struct Client {
 pub(crate) const WEBSOCKET: &str = "/socket.io/?EIO=4&transport=websocket";
 
 impl Client {
+    /// Opens a session and says nothing yet.
+    pub(crate) async fn open(server: &TestServer) -> Self {
+        let mut socket = Socket::open(&server.url(WEBSOCKET), &[]).await.unwrap();
+        let sid = open_sid(&socket.text().await);
+        Self {
+            socket,
+            hello: Value::Null,
+            sid,
+            calls: 0,
+        }
+    }
+
     /// Connects as `sub` and waits for `connected`.
     pub(crate) async fn connect(server: &TestServer, sub: &str) -> Self {
         Self::connect_with(server, &token(sub)).await
     }
 
     pub(crate) async fn connect_with(server: &TestServer, token: &str) -> Self {
-        let mut socket = Socket::open(&server.url(WEBSOCKET), &[]).await.unwrap();
-        let sid = open_sid(&socket.text().await);
-        socket.send(format!("40{}", json!({"token": token}))).await;
-        assert!(socket.text().await.starts_with("40{\"sid\":"));
-        let mut client = Self {
-            socket,
-            hello: Value::Null,
-            sid,
-            calls: 0,
-        };
+        let mut client = Self::open(server).await;
+        client.socket.send(format!("40{}", json!({"token": token}))).await;
+        assert!(client.packet().await.starts_with("40{\"sid\":"));
         client.hello = client.event("connected").await;
         client
-    }
-
-    /// Sends an event without a callback.
-    pub(crate) async fn emit(&mut self, name: &str, body: &Value) {
-        self.socket.send(format!("42{}", json!([name, body]))).await;
     }
 
     /// Sends an event and waits for what its callback is called with.
@@ -292,8 +292,7 @@ impl Polling {
         let polling = Self::open(server).await;
         let connect = format!("40{}", json!({"token": token(sub)}));
         assert_eq!(polling.post(connect).await, (200, "ok".to_owned()));
-        let (status, packets) = polling.get().await;
-        assert!(status == 200 && packets.starts_with("40{\"sid\":"), "{packets}");
+        polling.until("connected").await;
         polling
     }
 
@@ -313,11 +312,11 @@ impl Polling {
         loop {
             let (status, packets) = self.get().await;
             assert_eq!(status, 200, "{packets}");
+            if packets.split('\u{1e}').any(|packet| packet == "2") {
+                self.post("3").await;
+            }
             if packets.contains(text) {
                 return packets;
-            }
-            if packets == "2" {
-                self.post("3").await;
             }
         }
     }

@@ -54,6 +54,16 @@ pub(crate) fn set_channels(user: &UserId, channels: &[Remembered]) {
     set(&format!("bmt:channels:{user}"), &channels);
 }
 
+/// The channel a user had open last.
+pub(crate) fn last_open(user: &UserId) -> Option<ChannelName> {
+    get(&format!("bmt:open:{user}"))
+}
+
+/// Remembers the open channel.
+pub(crate) fn set_last_open(user: &UserId, topic: &ChannelName) {
+    set(&format!("bmt:open:{user}"), topic);
+}
+
 fn draft_key(user: &UserId, topic: &ChannelName) -> String {
     format!("bmt:draft:{user}:{topic}")
 }

@@ -36,7 +36,10 @@ impl Live {
     pub(crate) fn show(&self, topic: Option<&ChannelName>) {
         self.store.chat.update(|chat| chat.show(topic));
         if let Some(topic) = topic {
+            let me = self.store.chat.with_untracked(|chat| chat.me().clone());
+            keep::set_last_open(&me, topic);
             self.load_if_open(topic);
+            self.ask_who_is_there(topic);
         }
     }
 

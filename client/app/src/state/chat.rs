@@ -54,6 +54,12 @@ impl Chat {
         chat
     }
 
+    /// Whether it is anybody's.
+    #[must_use]
+    pub(crate) fn has_begun(&self) -> bool {
+        !self.me.as_str().is_empty()
+    }
+
     /// Whose chat it is.
     #[must_use]
     pub(crate) fn me(&self) -> &UserId {

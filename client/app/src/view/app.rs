@@ -63,8 +63,18 @@ fn Routed() -> impl IntoView {
     let path = use_location().pathname;
     Effect::new(move |_| live.follow_page(page_at(&path.get()), &store.session.get()));
     Effect::new(move |_| {
-        // Whoever takes something over from the page has done so while it was drawn.
-        boot::remove();
+        if page_at(&path.get()).id != PageId::Chat {
+            live.show(None);
+        }
+    });
+    Effect::new(move |_| {
+        // The login takes over what was typed there, and takes it away itself: also when it is not the page that
+        // was asked for but the way to it.
+        let page = page_at(&path.get());
+        let shown = store.session.with(|session| entry(page, session.user())) == Entry::Show;
+        if shown && page.id != PageId::Login {
+            boot::remove();
+        }
     });
     name_the_window(store, path);
     view! {

@@ -11,14 +11,17 @@ mod timeline;
 
 use bmt_shared::channel::ChannelName;
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::{use_navigate, use_params_map};
 
 use self::channel_list::ChannelList;
 use self::conversation::Conversation;
 pub(crate) use self::scroll::Place;
 use super::icon::Icon;
 use super::trouble::NotFound;
+use crate::browser::keep;
 use crate::live::use_live;
+use crate::state::chat::Chat;
 use crate::store::use_store;
 
 /// What the address asks for.
@@ -39,14 +42,18 @@ pub(crate) fn ChatPage() -> impl IntoView {
         Some(name) if name.is_empty() => Asked::Nothing,
         Some(name) => ChannelName::parse(&name).map_or(Asked::Malformed, Asked::Channel),
     });
+    let store = use_store();
+    // The chat of who has just signed in begins a moment after this page is drawn.
+    let begun = Memo::new(move |_| store.chat.with(Chat::has_begun));
     Effect::new(move |_| match asked.get() {
+        _ if !begun.get() => {}
         Asked::Channel(topic) => {
             live.join(&topic);
             live.show(Some(&topic));
         }
         Asked::Nothing | Asked::Malformed => live.show(None),
     });
-    on_cleanup(move || live.show(None));
+    open_the_last_one(asked);
     view! {
         <div class="chat" data-open=move || (asked.get() != Asked::Nothing).then_some("")>
             <ChannelList />
@@ -57,6 +64,35 @@ pub(crate) fn ChatPage() -> impl IntoView {
             }}
         </div>
     }
+}
+
+/// Beside the list there is room for a conversation: the one that was open last, else the first.
+fn open_the_last_one(asked: Memo<Asked>) {
+    let store = use_store();
+    let navigate = use_navigate();
+    Effect::new(move |_| {
+        if asked.get() != Asked::Nothing || !is_wide() {
+            return;
+        }
+        let topic = store.chat.with(|chat| {
+            let last = keep::last_open(chat.me()).filter(|topic| chat.channels.get(topic).is_some());
+            last.or_else(|| chat.channels.iter().next().map(|channel| channel.name.clone()))
+        });
+        if let Some(topic) = topic {
+            let options = NavigateOptions {
+                replace: true,
+                ..NavigateOptions::default()
+            };
+            navigate(&format!("/chat/{topic}"), options);
+        }
+    });
+}
+
+/// Whether list and conversation stand side by side: what chat.css decides by.
+fn is_wide() -> bool {
+    web_sys::window()
+        .and_then(|window| window.match_media("(min-width: 48rem)").ok().flatten())
+        .is_some_and(|query| query.matches())
 }
 
 #[component]

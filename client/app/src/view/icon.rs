@@ -107,6 +107,8 @@ impl Icon {
                 aria-hidden="true"
             >
                 {paths}
+                {(self == Self::Mark)
+                    .then(|| view! { <circle cx="7.5" cy="12" r="2" fill="currentColor" stroke="none" /> })}
             </svg>
         }
     }

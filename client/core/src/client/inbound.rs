@@ -9,6 +9,7 @@ use bmt_shared::reply::Reply;
 use bytes::Bytes;
 
 use crate::client::Client;
+use crate::connection::Online;
 use crate::error::ClientError;
 use crate::event::{Event, Origin, Received};
 use crate::face::{Face, FaceError, RequestKind};
@@ -157,17 +158,19 @@ impl<F: Face> Client<F> {
             return;
         }
         let topic = message.topic.clone();
+        let is_full = self.online().is_some_and(Online::is_full);
         let Some(subscription) = self.subscriptions.get_mut(&topic) else {
             // Servers of the seeds put a user on channels that the client never asked for.
             return self.deliver(message, Origin::Live);
         };
-        match subscription.accept(message) {
+        match subscription.accept(message, is_full) {
             Accepted::Deliver(message) => {
                 self.deliver(message, Origin::Live);
                 self.release(&topic);
             }
             Accepted::Duplicate => self.counters.counts.duplicates_dropped += 1,
             Accepted::Held => self.mind_gap(&topic),
+            Accepted::Early => {}
         }
     }
 

@@ -62,7 +62,7 @@ impl<F: Face> Client<F> {
         let entry = Entry {
             message_id,
             publish,
-            timestamp: self.now.unix_ms,
+            timestamp: self.queue.stamp(self.now.unix_ms),
             user: self.connection.user.clone(),
             server: Some(self.config.server.clone()),
         };

@@ -324,6 +324,8 @@ impl<F: Face> Client<F> {
         };
         let released = subscription.release();
         let still_holding = subscription.is_holding();
+        // The reader has come further, so what still waits is behind another gap and may wait anew.
+        subscription.patience_ends = None;
         for message in released {
             self.deliver(message, Origin::Live);
         }
@@ -354,18 +356,15 @@ impl<F: Face> Client<F> {
         self.subscribe_wanted();
     }
 
-    /// Nobody brought what is missing in time: go on without it, and say so.
+    /// Nobody brought what is missing in time: go on without it, and say so of every gap.
     fn give_up_gap(&mut self, topic: &ChannelName) {
         let Some(subscription) = self.subscriptions.get_mut(topic) else {
             return;
         };
-        let since = subscription.cursor.clone();
-        let first = subscription.first_held();
-        let held = subscription.release_all();
-        if let Some(since) = since {
-            self.report_gap(topic, "timeout", since, first);
-        }
-        for message in held {
+        for (gap, message) in subscription.release_all() {
+            if let Some(since) = gap {
+                self.report_gap(topic, "timeout", since, Some(message.seq));
+            }
             self.deliver(message, Origin::Live);
         }
     }

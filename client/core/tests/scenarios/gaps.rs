@@ -103,6 +103,25 @@ fn messages_wait_two_seconds_at_most_and_the_gap_is_reported() {
 }
 
 #[test]
+fn every_gap_that_is_given_up_is_reported() {
+    let mut world = at(3);
+    for seq in [5, 6, 9] {
+        world.message("public:a", seq);
+    }
+    world.advance(2_000);
+    let gaps: Vec<_> = world
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Gap(gap) => Some((gap.since.seq, gap.oldest_seq)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(gaps, [(3, Some(5)), (6, Some(9))]);
+    assert_eq!(world.seqs(), [5, 6, 9]);
+}
+
+#[test]
 fn more_than_one_recovery_holds_is_paged_until_it_meets_the_live_stream() {
     let mut world = at(10);
     world.cut();

@@ -214,6 +214,21 @@ fn what_a_page_left_is_sent_by_the_next_and_told_as_an_ack() {
 }
 
 #[test]
+fn messages_of_one_millisecond_keep_their_order_over_a_reload() {
+    let mut before = World::new(Config::default());
+    for id in ["m3", "m1", "m2"] {
+        before.publish("public:a", id);
+    }
+    let mut after = World::new(Config::default());
+    // Storage is read in the order of its keys.
+    restore(&mut after, before.stored.into_values().collect());
+    after.publish("public:a", "m0");
+    after.connect();
+    after.greet();
+    assert_eq!(ids(&after.request().body), ["m3", "m1", "m2", "m0"]);
+}
+
+#[test]
 fn what_another_user_or_another_server_left_is_kept_and_not_sent() {
     let mut world = World::new(Config {
         server: "http://here".to_owned(),

@@ -177,6 +177,20 @@ fn unsubscribing_before_the_answer_cancels_the_subscribe() {
 }
 
 #[test]
+fn what_is_under_way_of_an_earlier_subscription_is_not_the_new_ones() {
+    let mut world = World::greeted();
+    world.subscribed("public:a", 0);
+    world.act(|client, now| client.unsubscribe(now, &topic("public:a")));
+    world.requests();
+    world.subscribe("public:a");
+    let request = world.request();
+    world.message("public:a", 1);
+    world.reply_subscribed(&request, 3, &json!({}));
+    world.message("public:a", 4);
+    assert_eq!(world.seqs(), [4], "the new subscription begins at its reply");
+}
+
+#[test]
 fn a_right_that_is_lost_ends_the_subscription() {
     let mut world = World::greeted();
     world.subscribed("public:a", 0);

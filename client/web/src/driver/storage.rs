@@ -52,10 +52,8 @@ impl<F: Face + 'static> Driver<F> {
 
     /// Hands the core all that is stored.
     pub(super) fn restore(&self, now: Now) {
-        let (entries, trouble) = self.journal.borrow().load();
-        if !matches!(self.options.storage, StorageChoice::None)
-            && let Some(trouble) = trouble
-        {
+        let (entries, trouble) = self.journal.borrow_mut().load();
+        if let Some(trouble) = trouble {
             self.warn(trouble);
         }
         self.core.borrow_mut().handle_restored(now, entries);
@@ -99,9 +97,10 @@ impl<F: Face + 'static> Driver<F> {
         self.let_go_if_unwanted();
     }
 
-    /// Tells the application once that its queue is not kept as it should be.
-    pub(super) fn warn(&self, trouble: Trouble) {
-        if !self.tidying.warned.replace(true) {
+    /// Tells the application once that its queue is not kept as it should be, unless it wants it so.
+    fn warn(&self, trouble: Trouble) {
+        let is_chosen = matches!(self.options.storage, StorageChoice::None);
+        if !is_chosen && !self.tidying.warned.replace(true) {
             let warning = Warning {
                 code: trouble.code(),
                 message: trouble.sentence(),

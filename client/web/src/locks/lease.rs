@@ -16,6 +16,8 @@ use crate::timer::Timer;
 const LEASE_MS: u64 = 5_000;
 /// How often its holder renews it: twice before it ends, because background tabs run timers once a second.
 const RENEW_MS: u64 = 2_000;
+/// How often a tab that waits looks whether the lease was given back.
+const LOOK_MS: u64 = 500;
 /// After this long, a write of another tab in the same moment is seen.
 const SETTLE_MS: u64 = 50;
 
@@ -82,7 +84,7 @@ impl Inner {
         let (phase, again_ms) = match was {
             Phase::Idle => return,
             Phase::Waiting => match this.left_of_others() {
-                Some(left_ms) => (Phase::Waiting, left_ms),
+                Some(left_ms) => (Phase::Waiting, left_ms.min(LOOK_MS)),
                 None if this.write() => (Phase::Written, SETTLE_MS + random() % SETTLE_MS),
                 // A full storage cannot hold a lease; nothing is sent at all if everybody waits for it.
                 None => (Phase::Held, RENEW_MS),

@@ -3,29 +3,40 @@
  * tarball that is packed already.
  */
 import { execFileSync } from "node:child_process";
-import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { after, before } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 /** The package's own folder. */
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
-/** A project that has the package installed; removed when the test, or the suite `t`, ends. */
-export async function install(t) {
+/**
+ * For a suite: a project that has the package installed, and the package's exports, there while its tests run.
+ */
+export function installed() {
+  const found = { project: undefined, bmt: undefined };
+  before(async () => {
+    found.project = await install();
+    found.bmt = await load(found.project);
+  });
+  after(() => rm(found.project, { recursive: true, force: true }));
+  return found;
+}
+
+async function install() {
   const project = await mkdtemp(path.join(tmpdir(), "bmt-package-"));
-  t.after(() => rm(project, { recursive: true, force: true }));
   const tarball = process.env.BMT_PACKAGE_TARBALL ?? pack(project);
   await writeFile(path.join(project, "package.json"), '{ "type": "module", "private": true }\n');
   npm(project, "install", "--offline", "--no-audit", "--no-fund", "--no-save", tarball);
   // Node below 22 has no WebSocket of its own; users install `ws`, which is at hand here.
-  await mkdir(path.join(project, "node_modules"), { recursive: true });
   await symlink(path.join(ROOT, "node_modules/ws"), path.join(project, "node_modules/ws"));
   return project;
 }
 
 /** The package's exports, resolved by its name from inside the project. */
-export async function load(project) {
+async function load(project) {
   const entry = path.join(project, "entry.mjs");
   await writeFile(entry, 'export * from "@bmt/realtime";\n');
   return import(pathToFileURL(entry));
@@ -37,5 +48,5 @@ function pack(destination) {
 }
 
 function npm(folder, ...args) {
-  return execFileSync("npm", args, { cwd: folder, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
+  return execFileSync("npm", args, { cwd: folder, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 }

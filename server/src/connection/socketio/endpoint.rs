@@ -206,6 +206,9 @@ impl Endpoint {
             .body(Body::from("1"))
             .expect("a session's id is made of base64 digits");
         self.call(request).await;
+        if !transport.is_on_websocket() {
+            transport.leave();
+        }
     }
 
     /// Closes what is left of the library's sessions, for as long as `limit` at most: its close can hang.

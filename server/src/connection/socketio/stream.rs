@@ -111,3 +111,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedStream<S> {
         self.within_patience(cx, shut)
     }
 }
+
+impl<S> Drop for GuardedStream<S> {
+    fn drop(&mut self) {
+        // A session lives no longer than the WebSocket that carries it.
+        self.transport.leave();
+    }
+}

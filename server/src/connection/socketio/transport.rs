@@ -37,8 +37,9 @@ pub(super) struct Transport {
     drained: Notify,
     /// The connection that the session carries, once it has a user.
     connection: Mutex<Option<Arc<Connection>>>,
-    /// Gives the place among the node's connections back when the session is gone.
-    _seat: Seat,
+    /// The place among the node's connections, until the session is over. (The library keeps what is left of a
+    /// session that never had a user until the time for that is up.)
+    seat: Mutex<Option<Seat>>,
 }
 
 impl Transport {
@@ -53,7 +54,7 @@ impl Transport {
             bytes: AtomicUsize::new(0),
             drained: Notify::new(),
             connection: Mutex::new(None),
-            _seat: seat,
+            seat: Mutex::new(Some(seat)),
         })
     }
 
@@ -127,6 +128,12 @@ impl Transport {
     /// Waits until the window has emptied. One writer waits at a time.
     pub(super) async fn drained(&self) {
         self.drained.notified().await;
+    }
+
+    /// Gives the place among the node's connections back: the session is over.
+    pub(super) fn leave(&self) {
+        let mut seat = self.seat.lock().expect("no code panics while it holds the seat");
+        drop(seat.take());
     }
 
     /// Notes which connection the session carries. A client may leave the namespace and come back on one session.

@@ -133,12 +133,16 @@ impl Writer {
         let said = tokio::time::timeout(FAREWELL, self.event(&event)).await;
         tracing::debug!(connection = %self.connection.id(), code, said = matches!(said, Ok(Ok(()))), "closing");
         if stays && self.socket.clone().disconnect().is_ok() {
-            // An official client closes the transport itself; whoever does not is closed below.
-            tokio::time::timeout(FAREWELL, std::future::pending::<()>())
-                .await
-                .ok();
+            // The DISCONNECT ends the connection and with it this writer. An official client closes the transport
+            // by itself; whoever does not is closed here.
+            let (endpoint, transport) = (self.endpoint.clone(), self.transport.clone());
+            tokio::spawn(async move {
+                tokio::time::sleep(FAREWELL).await;
+                endpoint.close_session(&transport, FAREWELL).await;
+            });
+        } else {
+            self.endpoint.close_session(&self.transport, FAREWELL).await;
         }
-        self.endpoint.close_session(&self.transport, FAREWELL).await;
         Err(Gone)
     }
 

@@ -122,7 +122,7 @@ fn Head(topic: ChannelName) -> impl IntoView {
                     navigate("/chat", leptos_router::NavigateOptions::default());
                 }
             >
-                {Icon::Close.draw(18)}
+                {Icon::Logout.draw(18)}
             </button>
         </header>
     }

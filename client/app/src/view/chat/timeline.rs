@@ -39,12 +39,13 @@ struct Keeper {
 }
 
 impl Keeper {
-    fn topic(self) -> ChannelName {
-        self.topic.get_value()
+    /// The channel; none once the view is gone, which a frame of the screen may outlive.
+    fn topic(self) -> Option<ChannelName> {
+        self.topic.try_get_value()
     }
 
     fn at_bottom(self) -> bool {
-        let topic = self.topic();
+        let Some(topic) = self.topic() else { return true };
         self.store
             .chat
             .try_with_untracked(|chat| chat.timeline(&topic).is_none_or(|timeline| timeline.at_bottom))
@@ -95,8 +96,9 @@ pub(super) fn TimelineView(topic: ChannelName) -> impl IntoView {
             .scroll
             .try_update_value(|scroll| scroll.as_mut().map(Scroll::note))
             .flatten();
-        let Some(seen) = seen else { return };
-        let topic = keeper.topic();
+        let (Some(seen), Some(topic)) = (seen, keeper.topic()) else {
+            return;
+        };
         let moved = seen.at_bottom != keeper.at_bottom();
         if moved {
             store.chat.update(|chat| {
@@ -208,10 +210,10 @@ fn watch_size(keeper: Keeper, frame: NodeRef<Div>, content: NodeRef<Div>) {
             sizes.observe(&content);
             observer.set_value(Some((sizes, held)));
         }
-        let place = keeper
-            .store
-            .places
-            .with_value(|places| places.get(&keeper.topic()).cloned());
+        let place = keeper.topic().and_then(|topic| {
+            let places = keeper.store.places;
+            places.with_value(|places| places.get(&topic).cloned())
+        });
         if let Some(place) = place.filter(|_| !keeper.at_bottom()) {
             request_animation_frame(move || {
                 keeper.scroll.try_update_value(|scroll| {
@@ -227,9 +229,9 @@ fn watch_size(keeper: Keeper, frame: NodeRef<Div>, content: NodeRef<Div>) {
             .scroll
             .try_with_value(|scroll| scroll.as_ref().and_then(Scroll::place))
             .flatten();
-        if let Some(place) = place {
-            keeper.store.places.update_value(|places| {
-                places.insert(keeper.topic(), place);
+        if let (Some(place), Some(topic)) = (place, keeper.topic()) {
+            keeper.store.places.try_update_value(|places| {
+                places.insert(topic, place);
             });
         }
         observer.try_update_value(|observer| {
@@ -265,15 +267,17 @@ fn read_what_is_seen(keeper: Keeper) {
     on_cleanup(move || {
         listener.try_update_value(Option::take);
     });
-    let topic = keeper.topic();
+    let topic = keeper.topic.get_value();
     let newest = Memo::new(move |_| {
         look(keeper.store, &topic, None, |timeline| {
             Some((timeline.newest(), timeline.at_bottom))
         })
     });
     Effect::new(move |_| {
-        newest.track();
-        read();
+        // Read, not only tracked: a memo that nobody reads is never computed.
+        if newest.get().is_some() {
+            read();
+        }
     });
 }
 
