@@ -29,6 +29,7 @@ use bmt_shared::reply::Reply;
 use bmt_shared::request::{HistoryQuery, Publish, Subscribe};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::clock::Clock;
 use crate::history::Histories;
 use crate::outbox::{Outbox, Outgoing, ReplyTo, Slot};
 use command::{Command, Pending, Request};
@@ -43,9 +44,6 @@ const MOST_SHARDS: usize = 16;
 const FULL_RETRY_MS: u64 = 500;
 /// When a client that met a stopping server should come again, ms.
 const STOPPING_RETRY_MS: u64 = 1_000;
-
-/// The server's clock: ms since the Unix epoch.
-pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// What the operator can set about channels.
 #[derive(Clone, Copy, Debug)]
