@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use bmt_server_core::channel::Prepared;
 use bmt_shared::channel::ChannelName;
 use bmt_shared::error::{ErrorCode, Failure};
 use bmt_shared::id::{ConnectionId, MessageId};
@@ -199,7 +200,9 @@ impl Shards {
         let topic = publish.topic.clone();
         let bytes = publish.payload.size_bytes();
         self.request(topic, bytes, answer, |pending| {
-            Request::Publish(from.clone(), id, Box::new(publish), pending)
+            // Read here and not in the shard: callers are many, a channel's owner is one.
+            let prepared = Box::new(Prepared::from(publish));
+            Request::Publish(from.clone(), id, prepared, pending)
         });
     }
 

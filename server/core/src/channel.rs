@@ -49,7 +49,7 @@ use bmt_shared::namespace::Namespace;
 use bmt_shared::payload::Payload;
 use bmt_shared::position::{Epoch, Position, Seq};
 use bmt_shared::reply::{NotRecovered, PresenceList, Present, Published, Subscribed};
-use bmt_shared::request::{HistoryQuery, Publish, Subscribe};
+use bmt_shared::request::{HistoryQuery, Subscribe};
 
 use filter::{Fields, Filter};
 use presence::Presence;
@@ -57,7 +57,7 @@ use recovery::Wanted;
 use subscription::Subscription;
 use tail::Tail;
 
-pub use entry::{Draft, ENVELOPE_BYTES, Entry};
+pub use entry::{Draft, ENVELOPE_BYTES, Entry, Prepared};
 pub use fingerprint::Fingerprint;
 pub use paging::{ColdPage, PAGE_BYTES, Paging};
 pub use presence::{FLAP_MS, LISTED_USERS};
@@ -215,7 +215,7 @@ impl<S: Clone> Channel<S> {
     #[must_use]
     pub fn begin_publish(
         &mut self,
-        publish: Publish,
+        publish: impl Into<Prepared>,
         from: UserId,
         key: MessageId,
         now_ms: u64,
