@@ -8,6 +8,8 @@ use axum::response::{IntoResponse, Response};
 use bmt_shared::error::{ErrorCode, Failure};
 use tungstenite::handshake::derive_accept_key;
 
+use super::Full;
+
 /// Why a request opens no WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoWebSocket {
@@ -15,6 +17,45 @@ pub(super) enum NoWebSocket {
     NotAsked,
     /// It asks, and breaks the rules.
     Broken,
+}
+
+/// Why a request opens no connection.
+#[derive(Debug)]
+pub(super) enum Denied {
+    /// The handshake itself is wrong.
+    Handshake(NoWebSocket),
+    /// There is no place.
+    Full(Full),
+    /// What it asks for is not there.
+    Asked(Failure),
+}
+
+impl From<NoWebSocket> for Denied {
+    fn from(wrong: NoWebSocket) -> Self {
+        Self::Handshake(wrong)
+    }
+}
+
+impl From<Full> for Denied {
+    fn from(full: Full) -> Self {
+        Self::Full(full)
+    }
+}
+
+impl From<Failure> for Denied {
+    fn from(failure: Failure) -> Self {
+        Self::Asked(failure)
+    }
+}
+
+impl IntoResponse for Denied {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Handshake(wrong) => wrong.into_response(),
+            Self::Full(full) => full.response(),
+            Self::Asked(failure) => refusal(StatusCode::BAD_REQUEST, &failure),
+        }
+    }
 }
 
 /// What the server answers to a handshake that keeps the rules.

@@ -59,7 +59,9 @@ fn refusal(error: LoginError) -> Refusal {
         LoginError::Blocked => Refusal::new(
             ErrorCode::AuthenticationFailed,
             "This account is blocked. Ask an administrator to let it in again.",
-        ),
+        )
+        // Programs tell it from a wrong password by this.
+        .with_status(StatusCode::FORBIDDEN),
         LoginError::TooMany(wait_ms) => Refusal::new(
             ErrorCode::RateLimited,
             format!(

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Request;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::HeaderValue;
 use axum::response::{IntoResponse, Response};
 use hyper_util::rt::TokioIo;
 
-use super::super::handshake::{NoWebSocket, accept, refusal, switching};
-use super::super::{Context, Full};
+use super::super::handshake::{Denied, accept, switching};
+use super::super::{Context, Seat};
 use super::opening::{Opening, SUBPROTOCOL};
 use super::pump::Pump;
 
@@ -33,18 +33,16 @@ pub(in super::super) fn handle(context: Arc<Context>, address: IpAddr, mut reque
             });
             switching(accept, protocol)
         }
-        Err(refused) => refused,
+        Err(denied) => denied.into_response(),
     }
 }
 
-type Prepared = (HeaderValue, Opening, super::super::Seat);
+type Prepared = (HeaderValue, Opening, Seat);
 
-fn prepare(context: &Context, address: IpAddr, request: &Request) -> Result<Prepared, Response> {
-    let accept =
-        accept(request.method(), request.version(), request.headers()).map_err(NoWebSocket::into_response)?;
+fn prepare(context: &Context, address: IpAddr, request: &Request) -> Result<Prepared, Denied> {
+    let accept = accept(request.method(), request.version(), request.headers())?;
     let query = request.uri().query().unwrap_or_default();
-    let opening = Opening::parse(query, request.headers())
-        .map_err(|failure| refusal(StatusCode::BAD_REQUEST, &failure))?;
-    let seat = context.live.seat(address).map_err(Full::response)?;
+    let opening = Opening::parse(query, request.headers())?;
+    let seat = context.live.seat(address)?;
     Ok((accept, opening, seat))
 }

@@ -130,7 +130,7 @@ fn write_timed(out: &mut String, kind: &str, timestamp: u64) {
     Object::open(out)
         .str("type", kind)
         .with("data", |out| {
-            Object::open(out).number("timestamp", timestamp).close()
+            Object::open(out).number("timestamp", timestamp).close();
         })
         .number("timestamp", timestamp)
         .close();

@@ -17,10 +17,10 @@ use socketioxide::service::SocketIoService;
 use socketioxide::{ParserConfig, SocketIo};
 use tower::ServiceExt;
 
-use super::super::handshake::{NoWebSocket, accept, switching};
-use super::super::{Context, Full, Seat};
+use super::super::Context;
+use super::super::handshake::{accept, switching};
 use super::connect;
-use super::query::{Query, Refused, Way};
+use super::query::{Query, Refused, Unserved, Way};
 use super::stream::GuardedStream;
 use super::transport::{PACKETS_BUFFERED, Sessions, Transport};
 
@@ -80,43 +80,40 @@ impl Endpoint {
     /// Answers one request to `/socket.io/`.
     pub(in super::super) async fn handle(self: Arc<Self>, address: IpAddr, request: Request) -> Response {
         match self.dispatch(address, request).await {
-            Ok(response) | Err(response) => response,
+            Ok(response) => response,
+            Err(unserved) => unserved.into_response(),
         }
     }
 
-    async fn dispatch(self: Arc<Self>, address: IpAddr, request: Request) -> Result<Response, Response> {
+    async fn dispatch(self: Arc<Self>, address: IpAddr, request: Request) -> Result<Response, Unserved> {
         let query = request.uri().query().unwrap_or_default();
-        let query = Query::parse(request.method(), query).map_err(IntoResponse::into_response)?;
+        let query = Query::parse(request.method(), query)?;
+        let seat = || self.context.live.seat(address);
         match (query.way, query.sid) {
-            (Way::Polling, None) => self.open_polling(address, request).await,
+            (Way::Polling, None) => {
+                let transport = Transport::new(&self.sessions, seat()?, false);
+                Ok(self.open_polling(&transport, request).await)
+            }
             (Way::Polling, Some(sid)) => {
-                let unknown = || Refused::UnknownSession.into_response();
-                let transport = self.sessions.get(sid).ok_or_else(unknown)?;
+                let transport = self.session(sid)?;
                 Ok(self.poll(&transport, request).await)
             }
-            (Way::WebSocket, sid) => {
-                let transport = match sid {
-                    None => Transport::new(&self.sessions, self.seat(address)?, true),
-                    Some(sid) => {
-                        let unknown = || Refused::UnknownSession.into_response();
-                        self.sessions.get(sid).ok_or_else(unknown)?
-                    }
-                };
-                let upgrades = sid.is_some();
-                self.open_websocket(transport, upgrades, request)
+            (Way::WebSocket, None) => {
+                let transport = Transport::new(&self.sessions, seat()?, true);
+                self.open_websocket(transport, false, request)
+            }
+            (Way::WebSocket, Some(sid)) => {
+                let transport = self.session(sid)?;
+                self.open_websocket(transport, true, request)
             }
         }
     }
 
-    fn seat(&self, address: IpAddr) -> Result<Seat, Response> {
-        self.context
-            .live
-            .seat(address)
-            .map_err(|full: Full| full.response())
+    fn session(&self, sid: &str) -> Result<Arc<Transport>, Refused> {
+        self.sessions.get(sid).ok_or(Refused::UnknownSession)
     }
 
-    async fn open_polling(&self, address: IpAddr, mut request: Request) -> Result<Response, Response> {
-        let transport = Transport::new(&self.sessions, self.seat(address)?, false);
+    async fn open_polling(&self, transport: &Arc<Transport>, mut request: Request) -> Response {
         request.extensions_mut().insert(transport.clone());
         let response = self.call(request).await;
         let (parts, body) = response.into_parts();
@@ -129,7 +126,7 @@ impl Endpoint {
         if let Some(sid) = sid {
             transport.name(&sid);
         }
-        Ok(Response::from_parts(parts, Body::from(body)))
+        Response::from_parts(parts, Body::from(body))
     }
 
     async fn poll(&self, transport: &Transport, request: Request) -> Response {
@@ -154,11 +151,10 @@ impl Endpoint {
         transport: Arc<Transport>,
         upgrades: bool,
         mut request: Request,
-    ) -> Result<Response, Response> {
-        let accept = accept(request.method(), request.version(), request.headers())
-            .map_err(NoWebSocket::into_response)?;
+    ) -> Result<Response, Unserved> {
+        let accept = accept(request.method(), request.version(), request.headers())?;
         if upgrades && !transport.begin_upgrade() {
-            return Err(Refused::BadRequest.into_response());
+            return Err(Refused::BadRequest.into());
         }
         let upgraded = hyper::upgrade::on(&mut request);
         // Only the query is kept: headers hold cookies and tokens, and would stay as long as the session.

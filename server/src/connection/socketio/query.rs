@@ -3,6 +3,9 @@
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::super::Full;
+use super::super::handshake::{Denied, NoWebSocket};
+
 /// A request that Engine.IO refuses, by the numbers of its protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refused {
@@ -36,6 +39,42 @@ impl IntoResponse for Refused {
         let body = format!("{{\"code\":{},\"message\":\"{}\"}}", self as u8, self.message());
         let json = HeaderValue::from_static("application/json");
         (status, [(header::CONTENT_TYPE, json)], body).into_response()
+    }
+}
+
+/// Why a Socket.IO request is not served.
+#[derive(Debug)]
+pub(super) enum Unserved {
+    /// By Engine.IO's protocol.
+    Protocol(Refused),
+    /// As on every endpoint.
+    Denied(Denied),
+}
+
+impl From<Refused> for Unserved {
+    fn from(refused: Refused) -> Self {
+        Self::Protocol(refused)
+    }
+}
+
+impl From<Full> for Unserved {
+    fn from(full: Full) -> Self {
+        Self::Denied(full.into())
+    }
+}
+
+impl From<NoWebSocket> for Unserved {
+    fn from(wrong: NoWebSocket) -> Self {
+        Self::Denied(wrong.into())
+    }
+}
+
+impl IntoResponse for Unserved {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Protocol(refused) => refused.into_response(),
+            Self::Denied(denied) => denied.into_response(),
+        }
     }
 }
 

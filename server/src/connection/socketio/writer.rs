@@ -194,9 +194,8 @@ fn take_attachments(reply: &mut Reply) -> Vec<Bytes> {
         Reply::History(page) => visit(&mut page.messages),
         Reply::Batch(results) => {
             for (_, reply) in results {
-                match reply {
-                    Reply::Subscribed(subscribed) => visit(&mut subscribed.messages),
-                    _ => {}
+                if let Reply::Subscribed(subscribed) = reply {
+                    visit(&mut subscribed.messages);
                 }
             }
         }

@@ -92,15 +92,15 @@ pub(super) fn TimelineView(topic: ChannelName) -> impl IntoView {
         keeper.hold_soon();
     });
     let on_scroll = move |_| {
+        let was_at_bottom = keeper.at_bottom();
         let seen = keeper
             .scroll
-            .try_update_value(|scroll| scroll.as_mut().map(Scroll::note))
+            .try_update_value(|scroll| scroll.as_mut().map(|scroll| scroll.scrolled(was_at_bottom)))
             .flatten();
         let (Some(seen), Some(topic)) = (seen, keeper.topic()) else {
             return;
         };
-        let moved = seen.at_bottom != keeper.at_bottom();
-        if moved {
+        if seen.at_bottom != was_at_bottom {
             store.chat.update(|chat| {
                 let timeline = chat.timeline_mut(&topic);
                 if seen.at_bottom && timeline.newer == Edge::End {

@@ -1,0 +1,148 @@
+//! Several client cores against the server core over a network that delays, cuts and swallows, in one thread and
+//! in virtual time. Every run follows from its seed; `BMT_SIM_SEED=<seed>` repeats one and tells what happens.
+
+#![allow(clippy::print_stdout, reason = "the trace of a seed, and what the runs did")]
+
+mod plan;
+mod random;
+mod record;
+mod server;
+mod tab;
+mod wire;
+mod world;
+
+use record::Violation;
+use server::Sabotage;
+use world::{Outcome, World};
+
+/// Seeds of one test run, in as many tests as cores are usual, so that they run side by side.
+const SEEDS: u64 = 1_200;
+const PARTS: u64 = 4;
+/// Seeds in which a planted fault must be found at least once.
+const SABOTAGE_SEEDS: u64 = 60;
+
+fn run(seed: u64, sabotage: Sabotage) -> Result<Outcome, Violation> {
+    World::new(seed, sabotage).run()
+}
+
+fn check_part(part: u64) {
+    let mut total = Outcome::default();
+    for seed in (0..SEEDS).filter(|seed| seed % PARTS == part) {
+        match run(seed, Sabotage::None) {
+            Ok(outcome) => total.add(&outcome),
+            Err(violation) => panic!("seed {seed}: {violation}\nrepeat it with BMT_SIM_SEED={seed}"),
+        }
+    }
+    // A run in which nothing happens proves nothing.
+    let runs = usize::try_from(SEEDS / PARTS).expect("a small number");
+    assert!(total.acked > 10 * runs, "{total:?}");
+    assert!(
+        total.reconnects > runs as u64 && total.recoveries > 0 && total.duplicates > 0,
+        "{total:?}"
+    );
+    println!("{runs} seeds: {total:?}");
+}
+
+#[test]
+fn nothing_is_lost_doubled_or_reordered_in_the_first_quarter_of_the_seeds() {
+    check_part(0);
+}
+
+#[test]
+fn nothing_is_lost_doubled_or_reordered_in_the_second_quarter_of_the_seeds() {
+    check_part(1);
+}
+
+#[test]
+fn nothing_is_lost_doubled_or_reordered_in_the_third_quarter_of_the_seeds() {
+    check_part(2);
+}
+
+#[test]
+fn nothing_is_lost_doubled_or_reordered_in_the_last_quarter_of_the_seeds() {
+    check_part(3);
+}
+
+#[test]
+fn the_seed_of_the_environment_runs_with_a_trace() {
+    let Ok(seed) = std::env::var("BMT_SIM_SEED") else {
+        return;
+    };
+    let seed = seed.parse().expect("BMT_SIM_SEED is a number");
+    let result = World::new(seed, Sabotage::None).traced().run();
+    println!("seed {seed}: {result:?}");
+    assert!(result.is_ok());
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    for seed in 0..20 {
+        assert_eq!(
+            run(seed, Sabotage::None),
+            run(seed, Sabotage::None),
+            "seed {seed}"
+        );
+    }
+}
+
+/// The violations that a planted fault leads to.
+fn found(sabotage: Sabotage) -> Vec<Violation> {
+    (0..SABOTAGE_SEEDS)
+        .filter_map(|seed| run(seed, sabotage).err())
+        .collect()
+}
+
+#[test]
+fn a_server_that_acks_what_it_does_not_keep_is_found_out() {
+    let found = found(Sabotage::AckUnstored);
+    assert!(
+        found
+            .iter()
+            .any(|violation| matches!(violation, Violation::AckedAndLost(_))),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_server_that_forgets_ids_is_found_out() {
+    let found = found(Sabotage::ForgetIds);
+    assert!(
+        found
+            .iter()
+            .any(|violation| matches!(violation, Violation::PublishedTwice(_))),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_server_that_never_answers_is_found_out() {
+    let found = found(Sabotage::NeverAnswer);
+    assert!(
+        found
+            .iter()
+            .any(|violation| matches!(violation, Violation::QueueStuck(_))),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_message_that_is_swallowed_on_the_way_to_the_application_is_found_out() {
+    let found = found(Sabotage::SwallowMessage);
+    assert!(
+        found
+            .iter()
+            .any(|violation| matches!(violation, Violation::Missed(_))),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_message_that_is_handed_on_twice_is_found_out() {
+    let found = found(Sabotage::RepeatMessage);
+    assert!(
+        found
+            .iter()
+            .any(|violation| matches!(violation, Violation::SeenAgain(_))),
+        "{found:?}"
+    );
+}

@@ -1,0 +1,330 @@
+//! One run: what happens when, between tabs, wires and the server.
+
+mod network;
+mod people;
+
+use std::collections::BTreeMap;
+
+use bmt_client_core::{LockChange, Output, QueueChange, Transmit};
+use bmt_shared::channel::ChannelName;
+use bmt_shared::id::MessageId;
+use bmt_shared::payload::Payload;
+
+use crate::plan::Plan;
+use crate::random::Random;
+use crate::record::{Record, Violation};
+use crate::server::{Sabotage, Server};
+use crate::tab::{Tab, now_at};
+use crate::wire::{Way, Wire, WireId};
+use people::Shared;
+
+/// How long everything has to come back after the trouble: a dead wire is noticed within 35 s, the longest delay
+/// before a retry is 37.5 s, and its connection may have to time out once more.
+const HEALING_MS: u64 = 240_000;
+/// How long the last word takes to everybody.
+const ENDING_MS: u64 = 60_000;
+
+/// What a run did, to see that it was worth its time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) published: usize,
+    pub(crate) acked: usize,
+    pub(crate) handed_on: u64,
+    pub(crate) told_gaps: u64,
+    pub(crate) reconnects: u64,
+    pub(crate) recoveries: u64,
+    pub(crate) duplicates: u64,
+    pub(crate) happenings: u64,
+}
+
+impl Outcome {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.published += other.published;
+        self.acked += other.acked;
+        self.handed_on += other.handed_on;
+        self.told_gaps += other.told_gaps;
+        self.reconnects += other.reconnects;
+        self.recoveries += other.recoveries;
+        self.duplicates += other.duplicates;
+        self.happenings += other.happenings;
+    }
+}
+
+#[derive(Debug)]
+enum Happening {
+    /// A tab's timer, of this load, set for this time.
+    Timer {
+        tab: usize,
+        load: u32,
+    },
+    /// Somebody does something in a tab.
+    Act {
+        tab: usize,
+    },
+    /// The network does something.
+    Fault,
+    Opened {
+        wire: WireId,
+    },
+    Refused {
+        wire: WireId,
+    },
+    Frame {
+        wire: WireId,
+        way: Way,
+        text: String,
+    },
+    Closed {
+        wire: WireId,
+        way: Way,
+    },
+    Ping {
+        wire: WireId,
+    },
+    Commit,
+    Kill,
+    Lock {
+        person: usize,
+        tab: usize,
+        load: u32,
+    },
+    Heal,
+    LastWord,
+}
+
+/// Everything.
+pub(crate) struct World {
+    now: u64,
+    order: u64,
+    /// By time, and among the happenings of one ms in the order in which they were planned.
+    agenda: BTreeMap<(u64, u64), Happening>,
+    plan: Plan,
+    random: Random,
+    server: Server,
+    tabs: Vec<Tab>,
+    people: Vec<Shared>,
+    wires: BTreeMap<WireId, Wire>,
+    last_wire: WireId,
+    record: Record,
+    topics: Vec<ChannelName>,
+    in_trouble: bool,
+    commit_planned: bool,
+    outcome: Outcome,
+    trace: bool,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, sabotage: Sabotage) -> Self {
+        let mut random = Random::new(seed);
+        let plan = Plan::of(&mut random);
+        let server = Server::new(&plan, sabotage, Random::new(random.bits()));
+        let mut tabs = Vec::new();
+        for (person, count) in plan.people.iter().enumerate() {
+            for _ in 0..*count {
+                tabs.push(Tab::new(tabs.len(), person, random.bits(), sabotage));
+            }
+        }
+        let topics = (0..plan.topics).map(|n| format!("public:{n}"));
+        Self {
+            now: 0,
+            order: 0,
+            agenda: BTreeMap::new(),
+            people: plan.people.iter().map(|_| Shared::default()).collect(),
+            server,
+            tabs,
+            wires: BTreeMap::new(),
+            last_wire: 0,
+            record: Record::new(plan.loses_nothing_silently()),
+            topics: topics
+                .map(|name| ChannelName::parse(&name).expect("a channel name"))
+                .collect(),
+            in_trouble: true,
+            commit_planned: false,
+            outcome: Outcome::default(),
+            trace: false,
+            plan,
+            random,
+        }
+    }
+
+    /// Prints what happens.
+    pub(crate) fn traced(mut self) -> Self {
+        self.trace = true;
+        println!("{:?}", self.plan);
+        self
+    }
+
+    /// Runs to the end, or to the first broken promise.
+    pub(crate) fn run(mut self) -> Result<Outcome, Violation> {
+        self.begin();
+        let end = self.plan.trouble_ms + HEALING_MS + ENDING_MS;
+        while let Some(((at, _), happening)) = self.agenda.pop_first() {
+            if at > end {
+                break;
+            }
+            self.now = at;
+            self.outcome.happenings += 1;
+            if self.trace {
+                println!("{at:>7} {happening:?}");
+            }
+            self.happen(happening);
+            if let Some(violation) = self.record.first_violation() {
+                return Err(violation.clone());
+            }
+        }
+        self.finish()
+    }
+
+    fn begin(&mut self) {
+        for tab in 0..self.tabs.len() {
+            for topic in self.topics.clone() {
+                if self.random.per_mille(800) {
+                    self.tabs[tab].subscribe(self.now, &topic);
+                }
+            }
+            self.tabs[tab].client.connect(now_at(self.now));
+            self.settle(tab);
+            self.plan_act(tab);
+        }
+        for _ in 0..self.plan.kills {
+            let at = self.random.within(1_000..=self.plan.trouble_ms);
+            self.at(at, Happening::Kill);
+        }
+        self.plan_fault();
+        self.at(self.plan.trouble_ms, Happening::Heal);
+        self.at(self.plan.trouble_ms + HEALING_MS, Happening::LastWord);
+    }
+
+    fn at(&mut self, at: u64, happening: Happening) {
+        self.order += 1;
+        self.agenda.insert((at, self.order), happening);
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Timer { tab, load } => self.timer(tab, load),
+            Happening::Act { tab } => self.act(tab),
+            Happening::Fault => self.fault(),
+            Happening::Opened { wire } => self.opened(wire),
+            Happening::Refused { wire } => self.close_client_end(wire, 1006),
+            Happening::Frame { wire, way, text } => self.frame(wire, way, &text),
+            Happening::Closed { wire, way: Way::Down } => self.close_client_end(wire, 1006),
+            Happening::Closed { wire, way: Way::Up } => self.close_server_end(wire),
+            Happening::Ping { wire } => self.ping(wire),
+            Happening::Commit => {
+                self.commit_planned = false;
+                self.server.commit(self.now);
+                self.send_out();
+            }
+            Happening::Kill => self.kill(),
+            Happening::Lock { person, tab, load } => self.lock_granted(person, tab, load),
+            Happening::Heal => self.heal(),
+            Happening::LastWord => self.last_word(),
+        }
+    }
+
+    /// Does what a tab asks, and sets its timer.
+    fn settle(&mut self, tab: usize) {
+        let outputs = self.tabs[tab].drain(self.now, &mut self.record);
+        for output in outputs {
+            self.carry_out(tab, output);
+        }
+        let (timeout, load) = (self.tabs[tab].timeout, self.tabs[tab].load);
+        if let Some(timeout) = timeout
+            && self.tabs[tab].timer_set != Some((timeout.at_ms, load))
+        {
+            self.tabs[tab].timer_set = Some((timeout.at_ms, load));
+            self.at(timeout.at_ms.max(self.now), Happening::Timer { tab, load });
+        }
+    }
+
+    fn timer(&mut self, tab: usize, load: u32) {
+        let due = self.tabs[tab]
+            .timeout
+            .is_some_and(|timeout| timeout.at_ms <= self.now);
+        if due && self.tabs[tab].load == load {
+            self.tabs[tab].client.handle_timeout(now_at(self.now));
+            self.settle(tab);
+        }
+    }
+
+    fn carry_out(&mut self, tab: usize, output: Output<Payload>) {
+        let person = self.tabs[tab].person;
+        match output {
+            Output::Connect(_) => self.open_wire(tab),
+            Output::Transmit(Transmit::Text(text)) => {
+                if let Some(wire) = self.tabs[tab].wire {
+                    self.send(wire, Way::Up, text);
+                }
+            }
+            Output::Transmit(Transmit::Binary(_)) => unreachable!("nobody publishes binary parts here"),
+            Output::Close { .. } => {
+                if let Some(wire) = self.tabs[tab].wire.take() {
+                    self.hang_up(wire);
+                }
+            }
+            Output::Persist(QueueChange::Put(entry)) => {
+                let stored = &mut self.people[person].stored;
+                stored.insert(entry.message_id.clone(), entry);
+            }
+            Output::Persist(QueueChange::Remove(id)) => {
+                self.people[person].stored.remove(&id);
+            }
+            Output::Lock(LockChange::Acquire) => {
+                let page = self.tabs[tab].page();
+                self.people[person].waiting.push_back(page);
+                self.grant_lock(person);
+            }
+            Output::Lock(LockChange::Release) => self.release_lock(tab),
+            Output::AskToken | Output::Event(_) | Output::Timeout(_) => {
+                unreachable!("the tab keeps these to itself")
+            }
+        }
+    }
+
+    fn heal(&mut self) {
+        self.in_trouble = false;
+        self.plan.refuse = 0;
+        self.server.heal();
+        for tab in 0..self.tabs.len() {
+            self.tabs[tab].client.handle_online(now_at(self.now), true);
+            self.settle(tab);
+            self.tabs[tab].client.connect(now_at(self.now));
+            self.settle(tab);
+        }
+    }
+
+    /// A message on every channel, so that whoever missed the last one learns of it.
+    fn last_word(&mut self) {
+        for topic in self.topics.clone() {
+            let id = MessageId::parse(&format!("last-word-{topic}")).expect("a short id");
+            self.server.announce(&topic, id, self.now);
+        }
+        self.send_out();
+    }
+
+    fn finish(mut self) -> Result<Outcome, Violation> {
+        let history = self.server.history();
+        let tops = history
+            .iter()
+            .map(|(topic, messages)| (topic.clone(), messages.last().map_or(0, |last| last.seq)))
+            .collect();
+        for tab in &self.tabs {
+            tab.check(&tops, &mut self.record);
+            let stats = tab.client.stats();
+            self.outcome.reconnects += stats.reconnects;
+            self.outcome.recoveries += stats.recoveries;
+            self.outcome.duplicates += stats.duplicates_dropped;
+        }
+        self.record.check(&history);
+        if let Some(violation) = self.record.first_violation() {
+            return Err(violation.clone());
+        }
+        let (published, acked) = self.record.counts();
+        self.outcome.published = published;
+        self.outcome.acked = acked;
+        self.outcome.handed_on = self.record.handed_on;
+        self.outcome.told_gaps = self.record.told_gaps;
+        Ok(self.outcome)
+    }
+}

@@ -1,0 +1,205 @@
+//! What happens to wires: frames arrive, ends close, faults strike.
+
+use super::{Happening, World};
+use crate::server::{Down, PING_EVERY_MS};
+use crate::tab::now_at;
+use crate::wire::{End, Health, Way, Wire, WireId};
+
+impl World {
+    pub(super) fn open_wire(&mut self, tab: usize) {
+        self.last_wire += 1;
+        let id = self.last_wire;
+        self.tabs[tab].wire = Some(id);
+        let mut wire = Wire::new(tab, self.tabs[tab].load, self.plan.latency_ms);
+        let at = wire.arrival(Way::Down, self.now, self.random.within(0..=self.plan.jitter_ms));
+        self.wires.insert(id, wire);
+        let refused = self.in_trouble && self.random.per_mille(self.plan.refuse);
+        self.at(
+            at,
+            if refused {
+                Happening::Refused { wire: id }
+            } else {
+                Happening::Opened { wire: id }
+            },
+        );
+    }
+
+    pub(super) fn opened(&mut self, id: WireId) {
+        let Some(wire) = self
+            .wires
+            .get_mut(&id)
+            .filter(|wire| wire.client_end == End::Opening)
+        else {
+            return;
+        };
+        wire.client_end = End::Open;
+        wire.server_end = End::Open;
+        let tab = wire.tab;
+        self.tabs[tab].client.handle_opened(now_at(self.now));
+        self.settle(tab);
+        self.server.handle_opened(id);
+        self.at(self.now + PING_EVERY_MS, Happening::Ping { wire: id });
+        self.send_out();
+    }
+
+    pub(super) fn send(&mut self, id: WireId, way: Way, text: String) {
+        let jitter = self.random.within(0..=self.plan.jitter_ms);
+        let now = self.now;
+        if let Some(wire) = self.wires.get_mut(&id) {
+            let at = wire.arrival(way, now, jitter);
+            self.at(at, Happening::Frame { wire: id, way, text });
+        }
+    }
+
+    pub(super) fn frame(&mut self, id: WireId, way: Way, text: &str) {
+        let Some(wire) = self.wires.get(&id).filter(|wire| wire.carries(way)) else {
+            return;
+        };
+        let tab = wire.tab;
+        match way {
+            Way::Up => {
+                self.server.handle_frame(id, text, self.now);
+                self.send_out();
+            }
+            Way::Down => {
+                let frame = bmt_client_core::Frame::Text(text);
+                self.tabs[tab].client.handle_frame(now_at(self.now), frame);
+                self.settle(tab);
+            }
+        }
+    }
+
+    /// What the server says goes on its way, and what it took goes to the disk.
+    pub(super) fn send_out(&mut self) {
+        for (wire, down) in std::mem::take(&mut self.server.out) {
+            match down {
+                Down::Frame(text) => self.send(wire, Way::Down, text),
+                Down::Close => self.end_of(wire, Way::Down),
+            }
+        }
+        if !self.commit_planned && self.server.has_drafts() {
+            self.commit_planned = true;
+            let at = self.now + self.random.within(0..=self.plan.commit_ms);
+            self.at(at, Happening::Commit);
+        }
+    }
+
+    /// One end is closed; the other hears of it behind everything sent before, unless the wire is dead.
+    pub(super) fn end_of(&mut self, id: WireId, way: Way) {
+        let jitter = self.random.within(0..=self.plan.jitter_ms);
+        let now = self.now;
+        let Some(wire) = self.wires.get_mut(&id) else {
+            return;
+        };
+        match way {
+            Way::Up => wire.client_end = End::Closed,
+            Way::Down => wire.server_end = End::Closed,
+        }
+        let at = wire.arrival(way, now, jitter);
+        self.at(at, Happening::Closed { wire: id, way });
+    }
+
+    /// The client closes its end.
+    pub(super) fn hang_up(&mut self, id: WireId) {
+        self.end_of(id, Way::Up);
+    }
+
+    pub(super) fn close_client_end(&mut self, id: WireId, code: u16) {
+        let Some(wire) = self.wires.get_mut(&id) else {
+            return;
+        };
+        if wire.client_end == End::Closed || wire.health != Health::Well {
+            return;
+        }
+        wire.client_end = End::Closed;
+        let (tab, page) = (wire.tab, wire.page);
+        if self.tabs[tab].wire == Some(id) && self.tabs[tab].load == page {
+            self.tabs[tab].wire = None;
+            self.tabs[tab].client.handle_closed(now_at(self.now), code, "");
+            self.settle(tab);
+        }
+    }
+
+    pub(super) fn close_server_end(&mut self, id: WireId) {
+        let Some(wire) = self.wires.get_mut(&id) else {
+            return;
+        };
+        if wire.server_end == End::Open && wire.health == Health::Well {
+            wire.server_end = End::Closed;
+            self.server.handle_closed(id, self.now);
+            self.send_out();
+        }
+    }
+
+    pub(super) fn ping(&mut self, id: WireId) {
+        if self
+            .wires
+            .get(&id)
+            .is_some_and(|wire| wire.server_end == End::Open)
+        {
+            self.server.ping(id, self.now);
+            self.at(self.now + PING_EVERY_MS, Happening::Ping { wire: id });
+            self.send_out();
+        }
+    }
+
+    pub(super) fn plan_fault(&mut self) {
+        if self.plan.fault_every_ms > 0 {
+            let at = self.now + self.random.within(1..=self.plan.fault_every_ms);
+            self.at(at, Happening::Fault);
+        }
+    }
+
+    pub(super) fn fault(&mut self) {
+        if !self.in_trouble {
+            return;
+        }
+        let tab = usize::try_from(self.random.within(0..=self.tabs.len() as u64 - 1)).expect("an index");
+        let kind = self.random.within(0..=9);
+        if let Some(id) = self.tabs[tab].wire
+            && let Some(wire) = self.wires.get_mut(&id)
+        {
+            match kind {
+                // Both ends hear of it, each in its own time; what is under way is lost.
+                0..=5 => self.cut(id),
+                6 | 7 => wire.health = Health::Dead,
+                8 => wire.health = Health::Deaf(Way::Up),
+                _ => wire.health = Health::Deaf(Way::Down),
+            }
+        }
+        self.plan_fault();
+    }
+
+    pub(super) fn cut(&mut self, id: WireId) {
+        let (up, down) = (self.random.within(0..=3_000), self.random.within(0..=3_000));
+        let gone: Vec<(u64, u64)> = self
+            .agenda
+            .iter()
+            .filter(|(_, happening)| matches!(happening, Happening::Frame { wire, .. } if *wire == id))
+            .map(|(key, _)| *key)
+            .collect();
+        for key in gone {
+            self.agenda.remove(&key);
+        }
+        self.at(
+            self.now + up,
+            Happening::Closed {
+                wire: id,
+                way: Way::Up,
+            },
+        );
+        self.at(
+            self.now + down,
+            Happening::Closed {
+                wire: id,
+                way: Way::Down,
+            },
+        );
+    }
+
+    pub(super) fn kill(&mut self) {
+        for wire in self.server.kill() {
+            self.end_of(wire, Way::Down);
+        }
+    }
+}
