@@ -38,6 +38,8 @@ impl Live {
 
     /// Follows the page: brings the connection up, lets it be, or takes it down.
     pub(crate) fn follow_page(&self, page: &Page, session: &Session) {
+        // Whichever of the two is told first: there is a client before there is something to do for it.
+        self.follow_session(session);
         let user = match session {
             // A token that nobody renews connects nobody.
             Session::SignedIn(user) => Some(user),
