@@ -1,6 +1,10 @@
 //! The wall clock, read at the edge and handed inwards as a number.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A clock that is handed over: ms since the Unix epoch. Tests hand over their own.
+pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// Milliseconds since the Unix epoch.
 #[must_use]

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use bmt_server_core::channel::Prepared;
 use bmt_shared::channel::ChannelName;
 use bmt_shared::error::{ErrorCode, Failure};
 use bmt_shared::id::{ConnectionId, MessageId};
@@ -29,6 +30,7 @@ use bmt_shared::reply::Reply;
 use bmt_shared::request::{HistoryQuery, Publish, Subscribe};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::clock::Clock;
 use crate::history::Histories;
 use crate::outbox::{Outbox, Outgoing, ReplyTo, Slot};
 use command::{Command, Pending, Request};
@@ -43,9 +45,6 @@ const MOST_SHARDS: usize = 16;
 const FULL_RETRY_MS: u64 = 500;
 /// When a client that met a stopping server should come again, ms.
 const STOPPING_RETRY_MS: u64 = 1_000;
-
-/// The server's clock: ms since the Unix epoch.
-pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// What the operator can set about channels.
 #[derive(Clone, Copy, Debug)]
@@ -201,7 +200,9 @@ impl Shards {
         let topic = publish.topic.clone();
         let bytes = publish.payload.size_bytes();
         self.request(topic, bytes, answer, |pending| {
-            Request::Publish(from.clone(), id, Box::new(publish), pending)
+            // Read here and not in the shard: callers are many, a channel's owner is one.
+            let prepared = Box::new(Prepared::from(publish));
+            Request::Publish(from.clone(), id, prepared, pending)
         });
     }
 

@@ -30,7 +30,7 @@ pub(crate) fn pack(workspace: &Workspace, tools: &Tools) -> Result<PathBuf, Fail
     std::fs::create_dir_all(&destination).naming(destination.display())?;
     let mut npm = workspace.command(node::NPM);
     npm.current_dir(&package)
-        .args(["pack", "--pack-destination"])
+        .args(["pack", "--loglevel=warn", "--pack-destination"])
         .arg(&destination);
     // npm writes the file's name last, after whatever the package's own scripts write.
     let written = process::output(&mut npm)?;

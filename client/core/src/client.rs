@@ -159,17 +159,20 @@ impl<F: Face> Client<F> {
         self.queue.slots().map(|slot| &slot.entry)
     }
 
-    /// How many messages wait to be acked.
+    /// How many messages of the present user wait to be acked; of any user while none is known.
     #[must_use]
     pub fn queue_len(&self) -> usize {
-        self.queue.len()
+        match self.sender() {
+            Some(sender) => self.queue().filter(|entry| sender.owns(entry)).count(),
+            None => self.queue.len(),
+        }
     }
 
     /// What the client has done so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
         Stats {
-            queue_size: self.queue.len(),
+            queue_size: self.queue_len(),
             subscriptions: self.subscriptions.len(),
             ..self.counters.snapshot()
         }
@@ -180,9 +183,10 @@ impl<F: Face> Client<F> {
         if let Some(output) = self.outputs.pop_front() {
             return output;
         }
-        if self.queue_size_told != self.queue.len() {
-            self.queue_size_told = self.queue.len();
-            return Output::Event(Event::QueueSize(self.queue.len()));
+        let queue_size = self.queue_len();
+        if self.queue_size_told != queue_size {
+            self.queue_size_told = queue_size;
+            return Output::Event(Event::QueueSize(queue_size));
         }
         Output::Timeout(self.next_timeout())
     }

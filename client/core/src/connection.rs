@@ -4,6 +4,7 @@ use bmt_shared::event::{Closing, Connected};
 use bmt_shared::id::UserId;
 
 use crate::state::ConnectionState;
+use crate::token;
 
 /// A connection that lived this long has earned that the attempts before it are forgotten (SPEC §9).
 pub(crate) const SETTLED_AFTER_MS: u64 = 5_000;
@@ -113,6 +114,17 @@ impl Connection {
             Phase::Online(online) => Some(online),
             _ => None,
         }
+    }
+
+    /// Takes the token of the next attempt, and with it whose queue it is. An opaque token that has not changed is
+    /// the same user's, and a guest stays the guest that the server named.
+    pub(crate) fn take_token(&mut self, token: Option<String>) {
+        let subject = token.as_deref().and_then(token::subject);
+        let is_unchanged = self.token == token;
+        if subject.is_some() || !is_unchanged {
+            self.user = subject;
+        }
+        self.token = token;
     }
 
     /// Whether a transport exists that may say something.

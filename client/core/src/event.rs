@@ -88,7 +88,7 @@ pub enum Event<P> {
         /// Why.
         failure: Failure,
     },
-    /// How many messages wait has changed.
+    /// How many messages of the present user wait has changed.
     QueueSize(usize),
     /// A heartbeat's way there and back, ms.
     Latency(u64),

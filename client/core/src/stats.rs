@@ -28,7 +28,7 @@ pub struct Stats {
     pub bytes_received: u64,
     /// Bytes sent in frames.
     pub bytes_sent: u64,
-    /// Messages that wait to be acked.
+    /// Messages of the present user that wait to be acked.
     pub queue_size: usize,
     /// Channels subscribed, or wanted while there is no connection.
     pub subscriptions: usize,

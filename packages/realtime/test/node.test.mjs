@@ -91,6 +91,37 @@ describe("the package in Node", () => {
     assert.equal(asked, 2);
   });
 
+  it("goes on with a new token before the old one ends", async (t) => {
+    const server = await Server.start(t);
+    const ends = Math.floor(Date.now() / 1000) + 3;
+    const tokens = [server.token({ exp: ends }), server.token()];
+    const client = new here.bmt.RealtimeClient(server.url, { auth: () => tokens.shift(), ...FAST });
+    t.after(() => client.disconnect());
+    const heard = [];
+    for (const name of ["tokenExpiring", "disconnected"]) client.on(name, () => heard.push(name));
+    await client.connect();
+    const { connectionId } = client;
+    await until("the first token is over", () => Date.now() > (ends + 1) * 1000);
+    await client.publish("public:chat", "still here");
+    assert.deepEqual(heard, ["tokenExpiring"]);
+    assert.equal(client.connectionId, connectionId);
+  });
+
+  it("stops and says so when a token is over and there is no other", async (t) => {
+    const server = await Server.start(t);
+    const token = server.token({ exp: Math.floor(Date.now() / 1000) + 2 });
+    let asked = 0;
+    const client = new here.bmt.RealtimeClient(server.url, { auth: () => (asked++, token), ...FAST });
+    t.after(() => client.disconnect());
+    let expired = 0;
+    client.on("tokenExpired", () => expired++);
+    await client.connect();
+    await until("it has given up", () => client.state === "failed");
+    assert.equal(expired, 1);
+    // Twice for a connection, and on each once more when the server says that the token ends.
+    assert.ok(asked <= 4, `asked ${asked} times`);
+  });
+
   it("says what is not allowed, by code and channel", async (t) => {
     const server = await Server.start(t);
     const alice = await member(t, server, "alice");

@@ -49,7 +49,7 @@ use bmt_shared::namespace::Namespace;
 use bmt_shared::payload::Payload;
 use bmt_shared::position::{Epoch, Position, Seq};
 use bmt_shared::reply::{NotRecovered, PresenceList, Present, Published, Subscribed};
-use bmt_shared::request::{HistoryQuery, Publish, Subscribe};
+use bmt_shared::request::{HistoryQuery, Subscribe};
 
 use filter::{Fields, Filter};
 use presence::Presence;
@@ -57,7 +57,7 @@ use recovery::Wanted;
 use subscription::Subscription;
 use tail::Tail;
 
-pub use entry::{Draft, ENVELOPE_BYTES, Entry};
+pub use entry::{Draft, ENVELOPE_BYTES, Entry, Prepared};
 pub use fingerprint::Fingerprint;
 pub use paging::{ColdPage, PAGE_BYTES, Paging};
 pub use presence::{FLAP_MS, LISTED_USERS};
@@ -67,6 +67,11 @@ pub use retention::Retention;
 pub use stream::{Appended, STREAM_BYTES, STREAM_KEYS, Stream};
 pub use subscription::Subscriber;
 pub use tail::{TAIL_BYTES, TAIL_MESSAGES};
+
+/// Reason of a `gap`: messages were kept that were never delivered.
+const MISSED: &str = "missed";
+/// Reason of a `gap`: the numbering began again.
+const EPOCH_CHANGED: &str = "epoch_changed";
 
 /// What a channel has to say, and to whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -210,7 +215,7 @@ impl<S: Clone> Channel<S> {
     #[must_use]
     pub fn begin_publish(
         &mut self,
-        publish: Publish,
+        publish: impl Into<Prepared>,
         from: UserId,
         key: MessageId,
         now_ms: u64,
@@ -237,7 +242,14 @@ impl<S: Clone> Channel<S> {
                 let (id, seq) = (entry.message.id.clone(), entry.seq());
                 (id, seq, self.take_message(entry, &epoch, now_ms), false)
             }
-            Appended::Duplicate { id, seq } => (id, seq, 0, true),
+            Appended::Duplicate { id, seq } => {
+                if seq > self.top {
+                    // The first one was told to have failed, and had been kept: nobody has seen it.
+                    self.skip_to(seq);
+                    self.tell_gap(MISSED);
+                }
+                (id, seq, 0, true)
+            }
             Appended::Conflict => return Err(conflict()),
         };
         Ok(Published {
@@ -524,18 +536,27 @@ impl<S: Clone> Channel<S> {
             // Its subscribers had it: it was between the messages of an earlier gap.
             return;
         }
-        self.epoch = epoch.clone();
-        self.top = entry.seq();
         if !same_epoch {
-            self.oldest = self.top;
+            self.epoch = epoch.clone();
+            self.oldest = entry.seq();
         }
+        self.skip_to(entry.seq());
+        self.tail.push(entry);
+        let reason = if same_epoch { MISSED } else { EPOCH_CHANGED };
+        self.tell_gap(reason);
+    }
+
+    /// Goes on behind messages that were never delivered.
+    fn skip_to(&mut self, seq: Seq) {
+        self.top = seq;
         self.oldest = self.oldest.max(self.rules.retention.oldest_by_size(self.top));
         self.tail.clear();
-        self.tail.push(entry);
         for subscription in self.subscriptions.values_mut() {
             subscription.cover(self.top);
         }
-        let reason = if same_epoch { "missed" } else { "epoch_changed" };
+    }
+
+    fn tell_gap(&mut self, reason: &str) {
         let gap = Gap {
             topic: self.name.clone(),
             reason: reason.to_owned(),

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use bmt_shared::position::Epoch;
 
+use crate::random;
+
 /// A numbering that was never used before.
 pub(super) fn epoch() -> Epoch {
     Epoch::new(&random_hex())
@@ -15,6 +17,5 @@ pub(super) fn incident() -> Arc<str> {
 }
 
 fn random_hex() -> String {
-    let random = getrandom::u64().expect("the operating system gives random bytes");
-    format!("{random:016x}")
+    format!("{:016x}", u64::from_le_bytes(random::bytes()))
 }

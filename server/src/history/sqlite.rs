@@ -8,6 +8,7 @@
 mod housekeeping;
 mod mark;
 mod open_error;
+mod pace;
 mod place;
 mod readers;
 mod reads;
@@ -29,7 +30,7 @@ use bmt_shared::channel::ChannelName;
 use bmt_shared::namespace::Namespaces;
 
 use super::{Batch, Done, History, StoreFailure};
-use crate::shards::Clock;
+use crate::clock::Clock;
 use housekeeping::Housekeeping;
 use mark::Mark;
 use open_error::Why;

@@ -1,12 +1,12 @@
 //! What a shard is told: by connections, and by the stores.
 
-use bmt_server_core::channel::{Appended, Cold, ColdPage, Opened, Page};
+use bmt_server_core::channel::{Appended, Cold, ColdPage, Opened, Page, Prepared};
 use bmt_shared::channel::ChannelName;
 use bmt_shared::error::Failure;
 use bmt_shared::id::{ConnectionId, MessageId};
 use bmt_shared::payload::Payload;
 use bmt_shared::reply::Reply;
-use bmt_shared::request::{HistoryQuery, Publish, Subscribe};
+use bmt_shared::request::{HistoryQuery, Subscribe};
 use tokio::sync::oneshot;
 
 use super::room::Room;
@@ -31,7 +31,7 @@ pub(super) enum Command {
 pub(super) enum Request {
     Subscribe(Subscriber, Subscribe, Pending),
     Unsubscribe(ConnectionId, Pending),
-    Publish(Publisher, MessageId, Box<Publish>, Pending),
+    Publish(Publisher, MessageId, Box<Prepared>, Pending),
     Signal(Publisher, Payload, Pending),
     History(HistoryQuery, Pending),
     Presence(Pending),

@@ -1,5 +1,7 @@
 //! Randomness for message ids: from the operating system, fetched for many ids at once.
 
+use crate::random;
+
 const BUFFER: usize = 1_024;
 const NUMBER: usize = size_of::<u128>();
 
@@ -19,7 +21,7 @@ impl Random {
 
     pub(super) fn number(&mut self) -> u128 {
         if self.used + NUMBER > BUFFER {
-            getrandom::fill(&mut self.buffer).expect("the operating system gives random bytes");
+            self.buffer = random::bytes();
             self.used = 0;
         }
         let mut bytes = [0; NUMBER];

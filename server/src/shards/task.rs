@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bmt_server_core::channel::{
-    Appended, Channel, Opened, Output, Page, Paging, Read, Retention, Subscriber as ChannelSubscriber,
-    Subscribing,
+    Appended, Channel, Opened, Output, Page, Paging, Prepared, Read, Retention,
+    Subscriber as ChannelSubscriber, Subscribing,
 };
 use bmt_shared::channel::ChannelName;
 use bmt_shared::error::{ErrorCode, Failure};
@@ -16,7 +16,7 @@ use bmt_shared::id::MessageId;
 use bmt_shared::message::Priority;
 use bmt_shared::namespace::Namespace;
 use bmt_shared::reply::{PresenceList, Reply};
-use bmt_shared::request::{HistoryQuery, Publish, Subscribe};
+use bmt_shared::request::{HistoryQuery, Subscribe};
 use tokio::sync::{mpsc, oneshot};
 
 use super::command::{Command, InFlight, Pending, Reading, Request};
@@ -229,7 +229,7 @@ impl Shard {
         topic: &ChannelName,
         from: &Publisher,
         key: MessageId,
-        publish: Publish,
+        publish: Prepared,
         pending: Pending,
     ) {
         let random = self.random.number();
@@ -339,7 +339,7 @@ impl Shard {
     fn free(&mut self, topic: &ChannelName) {
         if let Some(Place::Open(channel)) = self.places.remove(topic) {
             self.tails_bytes -= channel.tail_bytes();
-            self.timetable.set(topic, None);
+            self.timetable.strike(topic);
             let kind = Kind::of(self.namespace(topic).durability);
             self.world.histories.of(kind).release(topic);
         }
@@ -365,8 +365,9 @@ impl Shard {
         let free_at = channel
             .idle_since_ms()
             .map(|since| since + self.world.settings.empty_channel_ms);
-        let next = [channel.poll_timeout(), free_at].into_iter().flatten().min();
-        self.timetable.set(topic, next);
+        if let Some(at_ms) = [channel.poll_timeout(), free_at].into_iter().flatten().min() {
+            self.timetable.note(topic, at_ms);
+        }
         result
     }
 

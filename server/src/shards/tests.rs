@@ -21,7 +21,8 @@ use bmt_shared::reply::{Published, Reply, Subscribed};
 use bmt_shared::request::{HistoryQuery, HistoryRange, Publish, Subscribe};
 use tokio::sync::oneshot;
 
-use super::{Answer, Clock, Publisher, Settings, Shards, Subscriber};
+use super::{Answer, Publisher, Settings, Shards, Subscriber};
+use crate::clock::Clock;
 use crate::history::Histories;
 use crate::outbox::{Bounds, Next, Outbox, Outgoing, ReplyTo};
 

@@ -11,23 +11,24 @@ pub(super) struct Timetable {
 }
 
 impl Timetable {
-    /// Notes when the channel wants to be looked at; `None` strikes it out.
-    pub(super) fn set(&mut self, channel: &ChannelName, at_ms: Option<u64>) {
-        let before = self.by_channel.get(channel).copied();
-        if before == at_ms {
-            return;
-        }
-        if let Some(before) = before {
-            self.by_time.remove(&(before, channel.clone()));
-        }
-        match at_ms {
-            Some(at_ms) => {
-                self.by_channel.insert(channel.clone(), at_ms);
-                self.by_time.insert((at_ms, channel.clone()));
+    /// Notes that the channel wants to be looked at, at the latest then. An earlier note stands: a look too early
+    /// does no harm and notes the next one, and a busy channel does not move its note with every message.
+    pub(super) fn note(&mut self, channel: &ChannelName, at_ms: u64) {
+        match self.by_channel.get(channel) {
+            Some(&before) if before <= at_ms => return,
+            Some(&before) => {
+                self.by_time.remove(&(before, channel.clone()));
             }
-            None => {
-                self.by_channel.remove(channel);
-            }
+            None => {}
+        }
+        self.by_channel.insert(channel.clone(), at_ms);
+        self.by_time.insert((at_ms, channel.clone()));
+    }
+
+    /// The channel is gone.
+    pub(super) fn strike(&mut self, channel: &ChannelName) {
+        if let Some(at_ms) = self.by_channel.remove(channel) {
+            self.by_time.remove(&(at_ms, channel.clone()));
         }
     }
 
@@ -52,16 +53,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_channel_is_due_once_at_its_latest_time() {
+    fn each_channel_is_due_once_at_its_earliest_time() {
         let [a, b] = ["a", "b"].map(|name| ChannelName::parse(name).unwrap());
         let mut timetable = Timetable::default();
-        timetable.set(&a, Some(10));
-        timetable.set(&b, Some(20));
-        timetable.set(&a, Some(30));
-        assert_eq!(timetable.next_ms(), Some(20));
-        assert_eq!(timetable.take_due(19), None);
-        assert_eq!(timetable.take_due(40), Some(b));
-        timetable.set(&a, None);
-        assert_eq!((timetable.take_due(40), timetable.next_ms()), (None, None));
+        timetable.note(&a, 30);
+        timetable.note(&b, 20);
+        timetable.note(&a, 10);
+        timetable.note(&a, 40);
+        assert_eq!(timetable.next_ms(), Some(10));
+        assert_eq!(timetable.take_due(9), None);
+        assert_eq!(timetable.take_due(15), Some(a.clone()));
+        timetable.note(&a, 40);
+        timetable.strike(&b);
+        assert_eq!(timetable.take_due(99), Some(a));
+        assert_eq!((timetable.take_due(99), timetable.next_ms()), (None, None));
     }
 }

@@ -83,7 +83,6 @@ async fn send(path: &str, body: &str) -> Result<String, FetchTrouble> {
 }
 
 /// The browser does not say why a request failed, and every reason reads the same to a person.
-#[expect(clippy::needless_pass_by_value, reason = "it is an argument of `map_err`")]
 fn unreachable(_why: JsValue) -> FetchTrouble {
     FetchTrouble::Unreachable
 }

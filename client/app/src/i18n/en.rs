@@ -102,6 +102,9 @@ const CHANNELS: Channels = Channels {
     name_empty: "Every part of the name needs at least one character.",
     name_too_long: "The name is too long: 255 characters at most, 128 in each part.",
     name_character: |character| {
+        if character.is_whitespace() {
+            return "A channel name has no spaces. Use letters, digits, - and _.".to_owned();
+        }
         format!("“{character}” cannot stand in a channel name. Use letters, digits, - and _.")
     },
     name_namespace: |namespace| {

@@ -84,7 +84,12 @@ const CHANNELS: Channels = Channels {
     join_submit: "加入",
     name_empty: "名称的每一段至少需要一个字符。",
     name_too_long: "名称过长：总长不超过 255 个字符，每段不超过 128 个。",
-    name_character: |character| format!("频道名称中不能使用“{character}”，请使用字母、数字、- 和 _。"),
+    name_character: |character| {
+        if character.is_whitespace() {
+            return "频道名称中不能有空格，请使用字母、数字、- 和 _。".to_owned();
+        }
+        format!("频道名称中不能使用“{character}”，请使用字母、数字、- 和 _。")
+    },
     name_namespace: |namespace| {
         format!("命名空间“{namespace}”不存在。请以 public:、private: 或 user: 开头，或者不使用冒号。")
     },

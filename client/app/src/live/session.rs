@@ -11,7 +11,7 @@ use super::Live;
 use crate::browser::keep;
 use crate::page::{Connection, LINGER_MS, Page, connection};
 use crate::state::chat::Chat;
-use crate::state::link::Link;
+use crate::state::link::{Link, LinkTrouble};
 use crate::state::session::Session;
 
 impl Live {
@@ -23,9 +23,10 @@ impl Live {
             Session::Restoring => {}
             Session::SignedOut(_) => self.end(),
             Session::Expired(_) => {
-                if let Some(realtime) = self.realtime() {
-                    realtime.disconnect();
-                }
+                self.disconnect();
+                self.store
+                    .link
+                    .update(|link| link.trouble = Some(LinkTrouble::SessionOver));
             }
             Session::SignedIn(user) if self.has_client() && mine == user.user_id => {}
             Session::SignedIn(user) => {
@@ -37,6 +38,8 @@ impl Live {
 
     /// Follows the page: brings the connection up, lets it be, or takes it down.
     pub(crate) fn follow_page(&self, page: &Page, session: &Session) {
+        // Whichever of the two is told first: there is a client before there is something to do for it.
+        self.follow_session(session);
         let user = match session {
             // A token that nobody renews connects nobody.
             Session::SignedIn(user) => Some(user),

@@ -55,7 +55,7 @@ impl Live {
     }
 
     /// Goes to the newest message of a channel: loads it where the window does not reach it.
-    pub(crate) fn to_latest(&self, topic: &ChannelName) {
+    pub(crate) fn to_latest(self, topic: &ChannelName) {
         self.store
             .chat
             .update(|chat| chat.timeline_mut(topic).reach_bottom());
@@ -140,7 +140,25 @@ impl Live {
                     timeline.newer.fail();
                 }
             });
+            live.forget_what_was_sent(&topic);
         });
+    }
+
+    /// A refused message that another tab sent after all is no longer kept.
+    fn forget_what_was_sent(&self, topic: &ChannelName) {
+        let me = self.store.chat.with_untracked(|chat| chat.me().clone());
+        for message in keep::refused(&me)
+            .iter()
+            .filter(|message| message.topic == *topic)
+        {
+            let waits = self.store.chat.with_untracked(|chat| {
+                let timeline = chat.timeline(topic);
+                timeline.is_none_or(|timeline| timeline.pending_row(&message.id).is_some())
+            });
+            if !waits {
+                keep::remove_refused(&me, &message.id);
+            }
+        }
     }
 
     /// Asks who is in a channel: who came and left while the connection was away is not told.

@@ -97,7 +97,7 @@ fn state_of(status: Status) -> LinkState {
 
 #[cfg(test)]
 mod tests {
-    use bmt_client_core::{Disconnected, Reconnecting, StateChange};
+    use bmt_client_core::event::{Disconnected, Reconnecting, StateChange};
     use bmt_shared::event::Closing;
 
     use super::*;

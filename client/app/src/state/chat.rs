@@ -80,7 +80,9 @@ impl Chat {
 
     /// A channel's timeline, to change; made if there is none.
     pub(crate) fn timeline_mut(&mut self, topic: &ChannelName) -> &mut Timeline {
-        self.timelines.entry(topic.clone()).or_insert_with(Timeline::new)
+        self.timelines
+            .entry(topic.clone())
+            .or_insert_with(Timeline::at_newest)
     }
 
     /// Another channel comes on the screen, or none.

@@ -64,7 +64,7 @@ impl LoginTrouble {
             (429, _) | (_, "rate_limited") => {
                 Self::Limited(retry_after_ms.unwrap_or(USUAL_WAIT_MS).div_ceil(1_000).max(1))
             }
-            (403, _) | (_, "permission_denied") => Self::Blocked,
+            (403, "authentication_failed") => Self::Blocked,
             (400 | 401, _) => Self::Wrong,
             _ => Self::Server(status),
         }
@@ -79,7 +79,8 @@ mod tests {
     fn each_refusal_of_a_login_reads_differently() {
         let read = LoginTrouble::of_refusal;
         assert_eq!(read(401, "authentication_failed", None), LoginTrouble::Wrong);
-        assert_eq!(read(403, "permission_denied", None), LoginTrouble::Blocked);
+        assert_eq!(read(403, "authentication_failed", None), LoginTrouble::Blocked);
+        assert_eq!(read(403, "permission_denied", None), LoginTrouble::Server(403));
         assert_eq!(read(429, "rate_limited", Some(1_200)), LoginTrouble::Limited(2));
         assert_eq!(read(429, "rate_limited", None), LoginTrouble::Limited(60));
         assert_eq!(read(503, "server_error", None), LoginTrouble::Server(503));

@@ -54,7 +54,7 @@ pub(crate) struct Page<'a> {
 impl Timeline {
     /// A window of which nothing is known, whose reader waits for the newest.
     #[must_use]
-    pub(crate) fn new() -> Self {
+    pub(crate) fn at_newest() -> Self {
         Self {
             at_bottom: true,
             ..Self::default()

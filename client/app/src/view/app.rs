@@ -19,7 +19,7 @@ use crate::browser::{appearance, boot, clock, keep};
 use crate::live::Live;
 use crate::page::{Entry, PageId, entry, login_address, page_at};
 use crate::state::link::LinkState;
-use crate::state::session::Session;
+use crate::state::session::{Session, SignedOut};
 use crate::store::{Store, use_store};
 use crate::toasts::Toasts;
 
@@ -105,7 +105,16 @@ fn Gate(view: fn() -> AnyView) -> impl IntoView {
                 replace: true,
                 ..NavigateOptions::default()
             };
-            navigate(&login_address(&path.get_untracked()), options);
+            // Who signs out is done here; whoever signs in next begins where everybody does.
+            let asked = store
+                .session
+                .with_untracked(|session| *session == Session::SignedOut(SignedOut::Asked));
+            let address = if asked {
+                "/login".to_owned()
+            } else {
+                login_address(&path.get_untracked())
+            };
+            navigate(&address, options);
         }
     });
     move || match decision.get() {

@@ -27,6 +27,8 @@ use crate::store::use_store;
 /// What the address asks for.
 #[derive(Clone, Debug, PartialEq)]
 enum Asked {
+    /// The chat of who has just signed in begins a moment after this page is drawn.
+    Wait,
     Nothing,
     Channel(ChannelName),
     Malformed,
@@ -35,18 +37,17 @@ enum Asked {
 /// The page.
 #[component]
 pub(crate) fn ChatPage() -> impl IntoView {
+    let store = use_store();
     let live = use_live();
     let params = use_params_map();
     let asked = Memo::new(move |_| match params.with(|params| params.get("channel")) {
+        _ if !store.chat.with(Chat::has_begun) => Asked::Wait,
         None => Asked::Nothing,
         Some(name) if name.is_empty() => Asked::Nothing,
         Some(name) => ChannelName::parse(&name).map_or(Asked::Malformed, Asked::Channel),
     });
-    let store = use_store();
-    // The chat of who has just signed in begins a moment after this page is drawn.
-    let begun = Memo::new(move |_| store.chat.with(Chat::has_begun));
     Effect::new(move |_| match asked.get() {
-        _ if !begun.get() => {}
+        Asked::Wait => {}
         Asked::Channel(topic) => {
             live.join(&topic);
             live.show(Some(&topic));
@@ -55,9 +56,10 @@ pub(crate) fn ChatPage() -> impl IntoView {
     });
     open_the_last_one(asked);
     view! {
-        <div class="chat" data-open=move || (asked.get() != Asked::Nothing).then_some("")>
+        <div class="chat" data-open=move || (!matches!(asked.get(), Asked::Wait | Asked::Nothing)).then_some("")>
             <ChannelList />
             {move || match asked.get() {
+                Asked::Wait => view! { <section class="conversation"></section> }.into_any(),
                 Asked::Nothing => view! { <NoChannel /> }.into_any(),
                 Asked::Malformed => view! { <section class="conversation"><NotFound /></section> }.into_any(),
                 Asked::Channel(topic) => view! { <Conversation topic=topic /> }.into_any(),

@@ -11,7 +11,7 @@ use crate::i18n::{Language, Words};
 use crate::live::use_live;
 use crate::page::safe_next;
 use crate::state::session::{LoginTrouble, Session, SignedOut};
-use crate::store::use_store;
+use crate::store::{Store, use_store};
 
 /// What the login says about its last attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,7 +153,7 @@ pub(crate) fn LoginPage() -> impl IntoView {
     let running = move || attempt.get() == Attempt::Running;
     view! {
         <div class="login-page">
-            <main class="login-card" id="content">
+            <div class="login-card">
                 <span class="brand">
                     <span class="brand-mark" aria-hidden="true">{Icon::Mark.draw(18)}</span>
                     "BMT Realtime"
@@ -172,21 +172,7 @@ pub(crate) fn LoginPage() -> impl IntoView {
                 >
                     <UsernameField id="username" node=username value=String::new() />
                     <PasswordField id="password" node=password />
-                    <div role="alert">
-                        {move || match attempt.get() {
-                            Attempt::Failed(why) => {
-                                Some(
-                                    view! {
-                                        <p class="callout callout-bad" data-testid="login-error">
-                                            {Icon::Alert.draw(18)}
-                                            <span>{trouble(store.words(), why)}</span>
-                                        </p>
-                                    },
-                                )
-                            }
-                            _ => None,
-                        }}
-                    </div>
+                    {failure(store, attempt)}
                     <button
                         class="button button-main"
                         type="submit"
@@ -199,8 +185,28 @@ pub(crate) fn LoginPage() -> impl IntoView {
                         }}
                     </button>
                 </form>
-            </main>
+            </div>
             <LanguageChoice />
+        </div>
+    }
+}
+
+/// Why the last attempt failed, said aloud when it does.
+fn failure(store: Store, attempt: RwSignal<Attempt>) -> impl IntoView {
+    let callout = move |why| {
+        view! {
+            <p class="callout callout-bad" data-testid="login-error">
+                {Icon::Alert.draw(18)}
+                <span>{trouble(store.words(), why)}</span>
+            </p>
+        }
+    };
+    view! {
+        <div role="alert">
+            {move || match attempt.get() {
+                Attempt::Failed(why) => Some(callout(why)),
+                _ => None,
+            }}
         </div>
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn Shell(children: Children) -> impl IntoView {
                 </header>
                 <Navigation page=page />
             </Show>
-            <div class="page">{children()}</div>
+            <main class="page" id="content" tabindex="-1">{children()}</main>
         </div>
     }
 }
@@ -90,7 +90,7 @@ fn Navigation(page: Memo<PageId>) -> impl IntoView {
                 <span>{move || store.words().shell.settings}</span>
             </A>
             <div class="nav-foot">
-                {move || user.get().map(avatar)}
+                {move || user.get().map(|user| avatar(&user))}
                 <button
                     class="nav-item"
                     type="button"
@@ -105,7 +105,7 @@ fn Navigation(page: Memo<PageId>) -> impl IntoView {
     }
 }
 
-fn avatar(user: User) -> impl IntoView {
+fn avatar(user: &User) -> impl IntoView + use<> {
     view! {
         <span class="avatar" data-tone=people::tone(&user.user_id) title=user.name.clone() role="img" aria-label=user.name.clone()>
             {people::initial(&user.name)}

@@ -14,7 +14,6 @@ use crate::link::Link;
 use crate::now::Now;
 use crate::output::Output;
 use crate::state::Status;
-use crate::token;
 
 impl<F: Face> Client<F> {
     /// Connects, and stays connected until `disconnect`. Does nothing while that is so already.
@@ -73,10 +72,7 @@ impl<F: Face> Client<F> {
         }
         match token {
             Ok(token) => {
-                if let Some(user) = token.as_deref().and_then(token::subject) {
-                    self.connection.user = Some(user);
-                }
-                self.connection.token = token;
+                self.connection.take_token(token);
                 self.open();
             }
             Err(why) => {
@@ -189,6 +185,16 @@ impl<F: Face> Client<F> {
             AfterClose::Stay
         };
         self.lost(CloseCode::Policy.number(), &refusal.message, after);
+    }
+
+    /// The server has refused the token on the raw binding, where that is an error frame (SPEC §7).
+    pub(super) fn refused_token(&mut self, message: &str) {
+        self.close_transport(CloseCode::Normal, "refused");
+        self.lost(
+            CloseCode::Policy.number(),
+            message,
+            AfterClose::ReconnectWithNewToken,
+        );
     }
 
     /// The server has ended the session by a packet of its own: what it said before decides, else it stays so.

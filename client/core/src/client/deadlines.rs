@@ -3,7 +3,7 @@
 use bmt_shared::close::{AfterClose, CloseCode};
 
 use crate::client::Client;
-use crate::connection::{Heartbeat, Phase};
+use crate::connection::{AuthTry, Heartbeat, Phase};
 use crate::error::ClientError;
 use crate::event::Event;
 use crate::face::Face;
@@ -117,6 +117,8 @@ impl<F: Face> Client<F> {
             {
                 online.settles_at = None;
                 self.connection.state.reconnect_attempts = 0;
+                // Not sooner: a server that greets on a token only to end it would be asked for ever.
+                self.connection.auth = AuthTry::First;
             }
             _ => {}
         }

@@ -5,7 +5,7 @@ use bmt_shared::event::Connected;
 use bmt_shared::request::{Call, Request};
 
 use crate::client::Client;
-use crate::connection::{AuthTry, Heartbeat, Online, Phase, Refresh, SETTLED_AFTER_MS};
+use crate::connection::{Heartbeat, Online, Phase, Refresh, SETTLED_AFTER_MS};
 use crate::event::Event;
 use crate::face::{Face, RequestKind};
 use crate::request::Purpose;
@@ -21,7 +21,6 @@ impl<F: Face> Client<F> {
         let is_first = self.connection.greetings == 0;
         self.connection.greetings += 1;
         self.connection.attempts_since_greeting = 0;
-        self.connection.auth = AuthTry::First;
         self.connection.state.last_connected = Some(self.now.unix_ms);
         self.connection.state.error = None;
         self.connection.user = Some(connected.user.user_id.clone());

@@ -2,6 +2,7 @@
 
 use bmt_shared::channel::ChannelName;
 use bmt_shared::close::CloseCode;
+use bmt_shared::error::{ErrorCode, Failure};
 use bmt_shared::event::{Gap, ServerEvent, Unsubscribed};
 use bmt_shared::id::{ServerMessageId, UserId};
 use bmt_shared::message::{Message, MessageKind};
@@ -96,7 +97,7 @@ impl<F: Face> Client<F> {
     fn handle_stray_reply(&mut self, body: &str) {
         let binding = self.link.binding();
         match self.face.parse_reply(binding, RequestKind::Signal, body, &[]) {
-            Ok(Reply::Failed(failure)) => self.tell(Event::Error(ClientError::Refused(failure))),
+            Ok(Reply::Failed(failure)) => self.handle_failure(failure),
             Ok(_) => {}
             Err(error) => self.tell(Event::Error(ClientError::Unreadable(error))),
         }
@@ -123,8 +124,16 @@ impl<F: Face> Client<F> {
                 self.connection.closing = Some(closing.clone());
                 self.tell(Event::Closing(closing));
             }
-            ServerEvent::Error(failure) => self.tell(Event::Error(ClientError::Refused(failure))),
+            ServerEvent::Error(failure) => self.handle_failure(failure),
         }
+    }
+
+    /// A refusal that answers no request. Before the greeting it is the connection that is refused.
+    fn handle_failure(&mut self, failure: Failure) {
+        if self.online().is_none() && failure.code == ErrorCode::AuthenticationFailed {
+            return self.refused_token(&failure.message);
+        }
+        self.tell(Event::Error(ClientError::Refused(failure)));
     }
 
     fn handle_enveloped(&mut self, enveloped: &Enveloped<'_>) {

@@ -19,8 +19,10 @@ use crate::output::Output;
 use crate::queue::{BATCH_ENTRIES, Sender, Slot, SlotStanding, Source};
 use crate::request::Purpose;
 
-/// Room that a batch leaves in a frame for the envelope of its entries.
+/// Most bytes of one batch whatever the server takes: it is sent whole again after a lost connection.
 const BATCH_BYTES: usize = 64 * 1_024;
+/// What an entry or a topic takes in a frame beside its payload, at most: a name, an id, options.
+pub(super) const ENVELOPE_BYTES: usize = 512;
 
 /// A publish that was taken: the id to wait for, and the id it is published under.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,31 +104,37 @@ impl<F: Face> Client<F> {
             return;
         }
         self.queue_retry_at = None;
-        let (Some(online), Some(user)) = (self.online(), &self.connection.user) else {
-            return;
-        };
-        let is_full = online.is_full();
-        let sender = Sender {
-            user,
-            server: &self.config.server,
-        };
-        let lock = self.lock;
-        let ready = self.queue.ready(sender, |slot| lock.allows(slot.source));
-        let singles: Vec<Entry> = if is_full {
-            let batch = batch_of(&ready);
-            if batch.len() > 1 {
-                if !self.has_batch_in_flight() {
-                    self.send_batch(batch);
+        while let Some(entries) = self.next_entries() {
+            if entries.len() > 1 {
+                self.send_batch(entries);
+            } else {
+                for entry in entries {
+                    self.send_single(entry);
                 }
-                return;
             }
-            batch
-        } else {
-            first_of_each_channel(&ready)
-        };
-        for entry in singles {
-            self.send_single(entry);
         }
+    }
+
+    /// The entries of the next request; `None` where there is nothing to send, or not now.
+    fn next_entries(&self) -> Option<Vec<Entry>> {
+        let online = self.online()?;
+        let sender = self.sender()?;
+        let ready = self.queue.ready(sender, |slot| self.lock.allows(slot.source));
+        let first = ready.first()?;
+        let Some(limits) = &online.connected.limits else {
+            return Some(vec![first.entry.clone()]);
+        };
+        let batch = batch_of(&ready, batch_bytes(limits));
+        let may_go = batch.len() == 1 || !self.has_batch_in_flight();
+        may_go.then_some(batch)
+    }
+
+    /// For whom entries may be sent, as far as that is known.
+    pub(super) fn sender(&self) -> Option<Sender<'_>> {
+        Some(Sender {
+            user: self.connection.user.as_ref()?,
+            server: &self.config.server,
+        })
     }
 
     fn has_batch_in_flight(&self) -> bool {
@@ -386,29 +394,30 @@ fn is_guest(user: &UserId) -> bool {
 
 /// The entries of the next request: as many as may go together. Binary parts and messages without an ack go
 /// alone, and what follows them on their channel waits.
-fn batch_of(ready: &[&Slot]) -> Vec<Entry> {
-    let alone = |slot: &Slot| {
-        !slot.entry.publish.ack_required || !slot.entry.publish.payload.attachments().is_empty()
-    };
+fn batch_of(ready: &[&Slot], most_bytes: usize) -> Vec<Entry> {
     let mut bytes = 0;
     let mut batch = Vec::new();
     for slot in ready.iter().take(BATCH_ENTRIES) {
-        bytes += slot.entry.publish.payload.size_bytes();
-        if !batch.is_empty() && (alone(slot) || bytes > BATCH_BYTES) {
+        let publish = &slot.entry.publish;
+        let alone = !publish.ack_required || !publish.payload.attachments().is_empty();
+        bytes += publish.payload.size_bytes() + ENVELOPE_BYTES;
+        if !batch.is_empty() && (alone || bytes > most_bytes) {
             break;
         }
         batch.push(slot.entry.clone());
-        if alone(slot) {
+        if alone {
             break;
         }
     }
     batch
 }
 
-fn first_of_each_channel(ready: &[&Slot]) -> Vec<Entry> {
-    let mut seen = std::collections::BTreeSet::new();
-    let first = ready.iter().filter(|slot| seen.insert(&slot.entry.publish.topic));
-    first.map(|slot| slot.entry.clone()).collect()
+/// Most bytes of one batch: well below the frame that would close the connection.
+pub(super) fn batch_bytes(limits: &Limits) -> usize {
+    match usize::try_from(limits.frame_bytes) {
+        Ok(0) | Err(_) => BATCH_BYTES,
+        Ok(frame) => (frame / 2).min(BATCH_BYTES),
+    }
 }
 
 /// In a batch every entry is answered.

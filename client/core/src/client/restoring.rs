@@ -6,7 +6,7 @@ use crate::face::Face;
 use crate::lock::{LOCK_PATIENCE_MS, Lock};
 use crate::now::Now;
 use crate::output::{LockChange, Output};
-use crate::queue::{Sender, Slot, SlotStanding, Source};
+use crate::queue::{Slot, SlotStanding, Source};
 
 impl<F: Face> Client<F> {
     /// All that the stored queue holds: at the start, and again whenever the lock was got.
@@ -105,12 +105,8 @@ impl<F: Face> Client<F> {
 
     /// Whether entries of ours wait that another tab may know of.
     fn has_kept_entries(&self) -> bool {
-        let Some(user) = &self.connection.user else {
+        let Some(sender) = self.sender() else {
             return false;
-        };
-        let sender = Sender {
-            user,
-            server: &self.config.server,
         };
         let mut slots = self.queue.slots();
         slots.any(|slot| slot.source != Source::Fresh && sender.owns(&slot.entry))

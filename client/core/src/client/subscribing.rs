@@ -2,12 +2,13 @@
 
 use bmt_shared::channel::ChannelName;
 use bmt_shared::error::{ErrorCode, Failure};
-use bmt_shared::limits::{BATCH, HISTORY_PAGE_MAX};
+use bmt_shared::limits::{BATCH, HISTORY_PAGE_MAX, Limits};
 use bmt_shared::position::Position;
 use bmt_shared::reply::{HistoryPage, NotRecovered, Reply, Subscribed};
 use bmt_shared::request::{HistoryQuery, HistoryRange, Request, Subscribe};
 
 use crate::client::Client;
+use crate::client::publishing::{ENVELOPE_BYTES, batch_bytes};
 use crate::error::ClientError;
 use crate::event::{Event, GapNotice, Origin, RequestId};
 use crate::face::{Face, RequestKind};
@@ -83,8 +84,7 @@ impl<F: Face> Client<F> {
     pub(super) fn subscribe_wanted(&mut self) {
         let Some(online) = self.online() else { return };
         let is_full = online.is_full();
-        let limits = online.connected.limits.as_ref();
-        let most = limits.map_or(1, |limits| limits.batch as usize).clamp(1, BATCH);
+        let most = online.connected.limits.as_ref().map_or(1, most_topics);
         let wanted: Vec<Subscribe> = self
             .subscriptions
             .values()
@@ -404,4 +404,11 @@ impl<F: Face> Client<F> {
             subscription.standing = standing;
         }
     }
+}
+
+/// Most topics of one request: what the server takes, and what is sure to fit into its frames.
+fn most_topics(limits: &Limits) -> usize {
+    let fitting = batch_bytes(limits) / ENVELOPE_BYTES;
+    let told = usize::try_from(limits.batch).unwrap_or(BATCH);
+    told.min(fitting).clamp(1, BATCH)
 }

@@ -190,6 +190,24 @@ fn a_token_that_expired_while_connected_is_replaced_at_once() {
 }
 
 #[test]
+fn a_token_that_is_greeted_and_ended_again_and_again_is_tried_twice_only() {
+    let mut world = World::greeted();
+    let end = |world: &mut World| {
+        world.event("closing", &json!({"code": 4001, "reason": "token_expired"}));
+        world.receive("41");
+    };
+    world.advance(5_000);
+    end(&mut world);
+    assert_eq!(world.tokens_asked, 2);
+    world.open();
+    world.greet();
+    end(&mut world);
+    assert!(world.events.contains(&Event::TokenExpired));
+    assert_eq!(world.client.status(), Status::Failed);
+    assert_eq!(world.timeout, None, "reconnecting has stopped");
+}
+
+#[test]
 fn a_refused_token_is_asked_for_once_more_and_then_it_is_over() {
     let refusal = r#"44{"message":"Authentication failed: expired"}"#;
     let mut world = World::new(Config::default());

@@ -1,6 +1,6 @@
 //! Missing messages: asked for, waited for, reported.
 
-use bmt_client_core::Event;
+use bmt_client_core::{Config, Event};
 use serde_json::{Value, json};
 
 use crate::harness::{Request, World, message, seq_of, topic};
@@ -86,6 +86,21 @@ fn repetitions_are_dropped() {
     }
     assert_eq!(world.seqs(), [4, 5, 6]);
     assert_eq!(world.client.stats().duplicates_dropped, 3);
+}
+
+#[test]
+fn repetitions_are_dropped_by_seq_where_no_ids_are_remembered() {
+    let mut world = World::new(Config {
+        dedup_window: 0,
+        ..Config::default()
+    });
+    world.connect();
+    world.greet();
+    world.subscribed("public:a", 3);
+    for seq in [4, 4, 5, 4] {
+        world.message("public:a", seq);
+    }
+    assert_eq!(world.seqs(), [4, 5]);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 
 mod connection;
 mod gaps;
+mod garbage;
 mod harness;
 mod heartbeat;
 mod publishing;

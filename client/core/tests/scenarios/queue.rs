@@ -139,6 +139,38 @@ fn a_batch_that_is_refused_in_the_middle_goes_on_where_it_stopped() {
 }
 
 #[test]
+fn batches_stay_below_the_servers_frames() {
+    let mut world = World::new(Config::default());
+    for n in 0..4 {
+        world.publish("public:a", &format!("m{n}"));
+    }
+    world.connect();
+    world.greet_as("alice", Some(json!({"messageBytes": 1024, "frameBytes": 2600})));
+    let batch = world.request();
+    assert_eq!(ids(&batch.body), ["m0", "m1"]);
+}
+
+#[test]
+fn a_message_without_an_ack_does_not_hold_up_what_follows_it() {
+    let mut world = World::new(Config::default());
+    let mut publish = Publish::new(topic("public:a"), text("x"));
+    publish.ack_required = false;
+    world
+        .act(|client, now| client.publish(now, publish, MessageId::parse("m1").ok()))
+        .unwrap();
+    world.publish("public:a", "m2");
+    world.publish("public:b", "m3");
+    world.connect();
+    world.greet();
+    let sent: Vec<_> = world
+        .requests()
+        .iter()
+        .map(|request| ids(&request.body))
+        .collect();
+    assert_eq!(sent, [vec!["m1"], vec!["m2", "m3"]]);
+}
+
+#[test]
 fn an_entry_that_waited_too_long_expires() {
     let mut world = World::new(Config::default());
     let id = world.publish("public:a", "m1");
@@ -243,7 +275,7 @@ fn what_another_user_or_another_server_left_is_kept_and_not_sent() {
     world.greet();
     assert!(world.requests().is_empty());
     assert_eq!(world.stored.len(), 2);
-    assert_eq!(world.client.queue_len(), 2);
+    assert_eq!((world.client.queue().count(), world.client.queue_len()), (2, 0));
 }
 
 #[test]
@@ -276,6 +308,21 @@ fn the_tokens_subject_owns_what_is_queued_before_the_greeting() {
     assert!(
         world.requests().is_empty(),
         "the server greeted alice, so carol's message stays"
+    );
+}
+
+#[test]
+fn what_is_queued_after_a_change_of_tokens_is_not_the_former_users() {
+    let mut world = World::greeted();
+    world.act(|client, now| client.disconnect(now));
+    world.token = Ok(Some("somebody else's".to_owned()));
+    world.connect();
+    world.publish("public:a", "m1");
+    assert_eq!(world.stored[&MessageId::parse("m1").unwrap()].user, None);
+    world.greet_as("bob", Some(json!({})));
+    assert_eq!(
+        world.stored[&MessageId::parse("m1").unwrap()].user,
+        Some(UserId::new("bob"))
     );
 }
 

@@ -122,6 +122,23 @@ fn heartbeats_and_pings_are_frames_of_their_own() {
 }
 
 #[test]
+fn a_refused_token_is_asked_for_once_more() {
+    let refusal = json!({"type": "error", "data": {"code": 1001, "message": "expired",
+        "details": {"code": "authentication_failed", "status": 40100}}});
+    let mut world = World::new(Config {
+        binding: Binding::Raw,
+        ..Config::default()
+    });
+    world.connect();
+    send(&mut world, &refusal);
+    assert_eq!(world.tokens_asked, 2);
+    world.open();
+    send(&mut world, &refusal);
+    assert!(world.events.contains(&Event::TokenExpired));
+    assert_eq!(world.client.status(), Status::Failed);
+}
+
+#[test]
 fn a_policy_close_is_final_and_an_expired_token_is_replaced() {
     let mut world = greeted();
     world.act(|client, now| client.handle_closed(now, 1008, ""));

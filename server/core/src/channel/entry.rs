@@ -12,6 +12,23 @@ use super::fingerprint::Fingerprint;
 /// Bytes a message takes beside its payload, roughly: ids, topic, numbers.
 pub const ENVELOPE_BYTES: usize = 256;
 
+/// A publish with its fingerprint. Making it reads the whole payload, which is best done before the one that owns
+/// the channel has to wait for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prepared {
+    publish: Publish,
+    fingerprint: Fingerprint,
+}
+
+impl From<Publish> for Prepared {
+    fn from(publish: Publish) -> Self {
+        Self {
+            fingerprint: Fingerprint::of(&publish),
+            publish,
+        }
+    }
+}
+
 /// A message that was taken from its publisher and has no seq yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draft {
@@ -38,8 +55,14 @@ pub struct Draft {
 impl Draft {
     /// Takes a publish at `now_ms`. `random` makes the id unguessable and unique.
     #[must_use]
-    pub fn new(publish: Publish, from: UserId, key: MessageId, now_ms: u64, random: u128) -> Self {
-        let fingerprint = Fingerprint::of(&publish);
+    pub fn new(
+        publish: impl Into<Prepared>,
+        from: UserId,
+        key: MessageId,
+        now_ms: u64,
+        random: u128,
+    ) -> Self {
+        let Prepared { publish, fingerprint } = publish.into();
         Self {
             id: mint(now_ms, random),
             topic: publish.topic,

@@ -195,3 +195,52 @@ fn bounded<'a>(entries: impl Iterator<Item = &'a Arc<Entry>>, read: &Read) -> (V
     }
     (taken, false)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bmt_shared::channel::ChannelName;
+    use bmt_shared::payload::Payload;
+    use bmt_shared::request::Publish;
+
+    const KEEP_ALL: Retention = Retention {
+        messages: None,
+        ttl_ms: 0,
+    };
+
+    fn draft(key: usize, bytes: usize) -> Draft {
+        let payload = Payload::parse(&format!("\"{}\"", "x".repeat(bytes))).unwrap();
+        let publish = Publish::new(ChannelName::parse("a").unwrap(), payload);
+        let key = MessageId::parse(&format!("k{key}")).unwrap();
+        Draft::new(publish, UserId::new("u"), key, 1_000, 0)
+    }
+
+    #[test]
+    fn more_keys_than_it_holds_push_the_oldest_out() {
+        let mut stream = Stream::new(Epoch::new("e"));
+        for key in 0..STREAM_KEYS + 10 {
+            stream.append(draft(key, 1), KEEP_ALL, 60_000);
+            assert!(stream.keys.len() <= STREAM_KEYS);
+        }
+        assert!(matches!(
+            stream.append(draft(0, 1), KEEP_ALL, 60_000),
+            Appended::Stored { .. }
+        ));
+        let newest = draft(STREAM_KEYS + 9, 1);
+        assert!(matches!(
+            stream.append(newest, KEEP_ALL, 60_000),
+            Appended::Duplicate { .. }
+        ));
+    }
+
+    #[test]
+    fn memory_is_no_disk_even_where_all_is_kept() {
+        let mut stream = Stream::new(Epoch::new("e"));
+        for key in 0..600 {
+            stream.append(draft(key, 60_000), KEEP_ALL, 60_000);
+        }
+        let opened = stream.open(KEEP_ALL, 1_000);
+        assert!(stream.bytes <= STREAM_BYTES && opened.oldest > 1);
+        assert_eq!(opened.top, 600);
+    }
+}

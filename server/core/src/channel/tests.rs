@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bmt_shared::channel::ChannelName;
-use bmt_shared::error::ErrorCode;
+use bmt_shared::error::{ErrorCode, Failure};
 use bmt_shared::event::PresenceAction;
 use bmt_shared::id::{ConnectionId, MessageId, UserId};
 use bmt_shared::identity::{Role, User};
@@ -312,7 +312,7 @@ fn a_seq_that_does_not_follow_is_a_gap_for_all_subscribers() {
         .begin_publish(publish, UserId::new("u"), key, START_MS, 9);
     room.stream
         .append(lost, Retention::of(&room.namespace), WINDOW_MS);
-    let refused = bmt_shared::error::Failure::new(ErrorCode::ServerError, "thought to have failed");
+    let refused = Failure::new(ErrorCode::ServerError, "thought to have failed");
     assert!(room.channel.finish_publish(Err(refused), START_MS).is_err());
     assert_eq!(room.publish("3"), 3);
     let outputs = room.outputs();
@@ -326,6 +326,37 @@ fn a_seq_that_does_not_follow_is_a_gap_for_all_subscribers() {
     assert_eq!(seqs(&room.recover("a", 1).messages), [2, 3]);
     room.publish("4");
     assert_eq!(room.delivered()["a"], [(4, None)]);
+}
+
+#[test]
+fn a_message_that_only_seemed_to_fail_is_told_when_it_is_sent_again() {
+    let mut room = Room::new(namespace());
+    room.subscribe("a", &plain());
+    let draft = |room: &mut Room| {
+        let key = MessageId::parse("k").unwrap();
+        let publish = Publish::new(topic(), Payload::parse("1").unwrap());
+        room.channel
+            .begin_publish(publish, UserId::new("u"), key, START_MS, 9)
+    };
+    let first = draft(&mut room);
+    room.stream
+        .append(first, Retention::of(&room.namespace), WINDOW_MS);
+    let refused = Failure::new(ErrorCode::ServerError, "thought to have failed");
+    assert!(room.channel.finish_publish(Err(refused), START_MS).is_err());
+    let again = draft(&mut room);
+    let appended = room
+        .stream
+        .append(again, Retention::of(&room.namespace), WINDOW_MS);
+    let published = room.channel.finish_publish(Ok(appended), START_MS).unwrap();
+    assert_eq!((published.seq, published.duplicate), (1, true));
+    let outputs = room.outputs();
+    let [Output::Gap { gap, .. }] = &outputs[..] else {
+        panic!("{outputs:?}")
+    };
+    assert_eq!((gap.reason.as_str(), gap.seq), ("missed", 1));
+    assert_eq!(seqs(&room.recover("a", 0).messages), [1]);
+    room.publish("2");
+    assert_eq!(room.delivered()["a"], [(2, None)]);
 }
 
 #[test]

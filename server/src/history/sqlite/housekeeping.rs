@@ -9,7 +9,7 @@ use bmt_shared::namespace::Namespaces;
 use rusqlite::Connection;
 
 use super::rows::{forget_keys, trim_by_age};
-use crate::shards::Clock;
+use crate::clock::Clock;
 
 /// Channels looked at in one run.
 const CHANNELS_AT_ONCE: usize = 64;

@@ -61,6 +61,11 @@ const CHECKED_BYTES: i64 = 512 * 1_024 * 1_024;
 const BUSY: Duration = Duration::from_secs(5);
 /// Page cache of the writer in KiB, negative by SQLite's convention: the pages that appends touch again and again.
 const WRITER_CACHE: i64 = -16 * 1_024;
+/// Pages of the log after which it is written back: 16 MB. It costs two syncs, which are then rare; a start reads
+/// that much in a moment.
+const CHECKPOINT_PAGES: i64 = 4_000;
+/// Prepared statements the writer keeps: all that it has.
+const STATEMENTS: usize = 32;
 /// What is left of the write-ahead log after a large one was written back, bytes.
 const LOG_BYTES: i64 = 64 * 1_024 * 1_024;
 
@@ -126,7 +131,9 @@ fn connect(path: &Path, create: bool) -> rusqlite::Result<Connection> {
     // FULL syncs the log at every commit: an ack survives a power cut.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", WRITER_CACHE)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
 }
 

@@ -290,6 +290,30 @@ fn a_failed_commit_burns_no_seq_and_takes_later_batches_with_it() {
 }
 
 #[test]
+fn a_row_that_fails_takes_its_whole_batch_back() {
+    let folder = Folder::new();
+    let store = in_sqlite(&folder.database());
+    store.append(vec![draft("a", "u", "k1"), draft("b", "u", "k1")]);
+    let other = Connection::open(folder.database()).unwrap();
+    other
+        .execute_batch(
+            "CREATE TRIGGER planted BEFORE INSERT ON messages WHEN NEW.key = 'poison'
+             BEGIN SELECT RAISE(ABORT, 'planted'); END",
+        )
+        .unwrap();
+    let batch = ["k2", "poison", "k3"].map(|key| draft("a", "u", key));
+    let failure = store.try_append(0, batch.to_vec()).unwrap_err();
+    assert_eq!(seqs(&store.read(all("a")).entries), [1], "nothing of it is kept");
+    other.execute_batch("DROP TRIGGER planted").unwrap();
+    let again = store.try_append(failure.term, batch.to_vec()).unwrap();
+    for (appended, expected) in again.iter().zip(2..) {
+        assert!(matches!(appended, Appended::Stored { entry, .. } if entry.seq() == expected));
+    }
+    assert_eq!(seqs(&store.read(all("a")).entries), [1, 2, 3, 4]);
+    assert!(store.0.is_writable());
+}
+
+#[test]
 fn a_store_that_comes_back_is_ready_without_a_publish() {
     let folder = Folder::new();
     let store = in_sqlite(&folder.database());

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{fmt, fs, io};
 
 use bmt_shared::channel::ChannelName;
@@ -19,6 +19,7 @@ use tracing::{error, info};
 use super::housekeeping::Housekeeping;
 use super::mark::Mark;
 use super::open_error::Why;
+use super::pace::Pace;
 use super::rows::{Fate, Rows};
 use super::schema;
 use crate::history::{BATCH_ROWS, Batch, StoreFailure, mint};
@@ -37,6 +38,17 @@ pub(super) enum Job {
     Close(SyncSender<()>),
 }
 
+impl Job {
+    fn rows(&self) -> usize {
+        match self {
+            Self::Append(batch) => batch.appends.len(),
+            Self::Release(_) => 0,
+            // Nobody comes behind it: worth as many as it takes to stop waiting.
+            Self::Close(_) => BATCH_ROWS,
+        }
+    }
+}
+
 /// What the writer is made of.
 pub(super) struct Parts {
     pub(super) path: PathBuf,
@@ -52,6 +64,7 @@ pub(super) struct Writer {
     parts: Parts,
     state: State,
     rows: Rows,
+    pace: Pace,
     /// Which file the database is: a folder that is taken away leaves us writing into nowhere.
     file: FileId,
     /// The last failure: what senders are told that have not heard of it.
@@ -107,6 +120,7 @@ impl Writer {
             parts,
             state: State::Writing,
             rows: Rows::default(),
+            pace: Pace::new(),
             file,
             failure: StoreFailure {
                 term: 0,
@@ -128,7 +142,7 @@ impl Writer {
                     Err(RecvTimeoutError::Disconnected) => return,
                 }
             }
-            waiting.extend(jobs.try_iter().take(BATCH_ROWS));
+            self.gather(jobs, &mut waiting);
             match waiting.pop_front() {
                 Some(Job::Append(first)) => self.commit_group(first, &mut waiting),
                 Some(Job::Release(topic)) => self.rows.release(&topic),
@@ -141,6 +155,26 @@ impl Writer {
                 None => {}
             }
             self.keep_house();
+        }
+    }
+
+    /// Takes what has arrived, and waits a moment for what is about to.
+    fn gather(&self, jobs: &Receiver<Job>, waiting: &mut VecDeque<Job>) {
+        waiting.extend(jobs.try_iter().take(BATCH_ROWS));
+        if !matches!(waiting.front(), Some(Job::Append(_))) {
+            return;
+        }
+        let mut rows = waiting.iter().map(Job::rows).sum();
+        let Some(until) = self.pace.wait_until(rows, Instant::now()) else {
+            return;
+        };
+        while self.pace.wait_until(rows, until).is_some() {
+            let left = until.saturating_duration_since(Instant::now());
+            let Ok(job) = jobs.recv_timeout(left) else {
+                return;
+            };
+            rows += job.rows();
+            waiting.push_back(job);
         }
     }
 
@@ -167,7 +201,13 @@ impl Writer {
         if group.is_empty() {
             return;
         }
-        match self.write(&group) {
+        let (began, rows) = (
+            Instant::now(),
+            group.iter().map(|batch| batch.appends.len()).sum(),
+        );
+        let written = self.write(&group);
+        self.pace.note(rows, began.elapsed());
+        match written {
             Ok(fates) => answer(group, fates),
             Err(failure) => {
                 for batch in group {

@@ -36,7 +36,7 @@ fn range(from: Seq, to: Seq) -> Vec<Message<Payload>> {
 }
 
 fn loaded(messages: &[Message<Payload>], has_more: bool) -> Timeline {
-    let mut timeline = Timeline::new();
+    let mut timeline = Timeline::at_newest();
     timeline.replace(Page { messages, has_more }, &Epoch::new("e"), &me());
     timeline
 }

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use bmt_shared::channel::ChannelName;
+use bmt_shared::id::UserId;
 use leptos::ev::KeyboardEvent;
 use leptos::html::Textarea;
 use leptos::prelude::*;
@@ -14,8 +15,8 @@ use web_sys::HtmlTextAreaElement;
 use super::label::label;
 use crate::browser::keep;
 use crate::i18n::Words;
-use crate::live::{SendTrouble, use_live};
-use crate::store::use_store;
+use crate::live::{Live, SendTrouble, use_live};
+use crate::store::{Store, use_store};
 use crate::view::icon::Icon;
 
 /// Most messages that wait to be sent (SPEC §9).
@@ -79,69 +80,91 @@ fn sizes_by_style() -> bool {
     web_sys::css::supports_with_value("field-sizing", "content").unwrap_or(false)
 }
 
-/// Writes to `topic`.
-#[component]
-pub(super) fn Composer(topic: ChannelName) -> impl IntoView {
-    let store = use_store();
-    let live = use_live();
-    let node = NodeRef::<Textarea>::new();
-    let trouble = RwSignal::new(None::<SendTrouble>);
-    let composing = Rc::new(Cell::new(false));
-    let me = store.chat.with_untracked(|chat| chat.me().clone());
-    let sized = sizes_by_style();
+/// The field that is being written in, and where its text goes.
+#[derive(Clone)]
+struct Writing {
+    field: NodeRef<Textarea>,
+    me: UserId,
+    topic: ChannelName,
+    trouble: RwSignal<Option<SendTrouble>>,
+    /// The browser gives the field its height.
+    sized: bool,
+}
 
-    let name = topic.clone();
-    let placeholder = move || {
-        let title = store.chat.with(|chat| label(&name, &chat.people));
-        (store.words().chat.composer)(&title)
-    };
-    let (writer, draft_of) = (me.clone(), topic.clone());
-    Effect::new(move |filled: Option<bool>| {
-        let Some(field) = node.get() else { return false };
-        if filled != Some(true) {
-            field.set_value(&keep::draft(&writer, &draft_of));
-            if !sized {
-                fit(&field);
-            }
-            focus_if_typing_is_easy(&field);
+impl Writing {
+    fn fit(&self, field: &HtmlTextAreaElement) {
+        if !self.sized {
+            fit(field);
         }
+    }
+
+    /// Puts the draft into the field once it stands in the page; answers whether it does.
+    fn restore(&self) -> bool {
+        let Some(field) = self.field.get() else {
+            return false;
+        };
+        field.set_value(&keep::draft(&self.me, &self.topic));
+        self.fit(&field);
+        focus_if_typing_is_easy(&field);
         true
-    });
-    let (typist, typed_in) = (me.clone(), topic.clone());
-    let on_input = move |_| {
-        let Some(field) = node.get_untracked() else { return };
-        keep::set_draft(&typist, &typed_in, &field.value());
-        trouble.set(None);
-        if !sized {
-            fit(&field);
-        }
-    };
-    let send = Rc::new(move || {
-        let Some(field) = node.get_untracked() else { return };
+    }
+
+    fn typed(&self) {
+        let Some(field) = self.field.get_untracked() else {
+            return;
+        };
+        keep::set_draft(&self.me, &self.topic, &field.value());
+        self.trouble.set(None);
+        self.fit(&field);
+    }
+
+    fn send(&self, live: Live) {
+        let Some(field) = self.field.get_untracked() else {
+            return;
+        };
         let written = field.value();
         let text = written.trim_end();
         if text.trim().is_empty() {
             return;
         }
-        match live.send(&topic, text) {
+        match live.send(&self.topic, text) {
             Ok(()) => {
                 field.set_value("");
-                keep::set_draft(&me, &topic, "");
-                trouble.set(None);
-                if !sized {
-                    fit(&field);
-                }
-                live.to_latest(&topic);
+                self.typed();
+                live.to_latest(&self.topic);
             }
-            Err(why) => trouble.set(Some(why)),
+            Err(why) => self.trouble.set(Some(why)),
         }
-    });
-    let (by_key, by_form) = (send.clone(), send);
+    }
+}
+
+/// Writes to `topic`.
+#[component]
+pub(super) fn Composer(topic: ChannelName) -> impl IntoView {
+    let store = use_store();
+    let live = use_live();
+    let composing = Rc::new(Cell::new(false));
+    let trouble = RwSignal::new(None::<SendTrouble>);
+    let writing = Writing {
+        field: NodeRef::new(),
+        me: store.chat.with_untracked(|chat| chat.me().clone()),
+        topic,
+        trouble,
+        sized: sizes_by_style(),
+    };
+    let node = writing.field;
+    let name = writing.topic.clone();
+    let placeholder = move || {
+        let title = store.chat.with(|chat| label(&name, &chat.people));
+        (store.words().chat.composer)(&title)
+    };
+    let (restored, typed, by_key, by_form) = (writing.clone(), writing.clone(), writing.clone(), writing);
+    Effect::new(move |filled: Option<bool>| filled == Some(true) || restored.restore());
     let (begins, ends, asks) = (composing.clone(), composing.clone(), composing);
     let on_key = move |event: KeyboardEvent| {
         if event.key() == "Enter" && !event.shift_key() && !belongs_to_input_method(&event, asks.get()) {
             event.prevent_default();
-            by_key();
+            by_key.send(live);
         }
     };
     view! {
@@ -149,7 +172,7 @@ pub(super) fn Composer(topic: ChannelName) -> impl IntoView {
             class="composer"
             on:submit=move |event| {
                 event.prevent_default();
-                by_form();
+                by_form.send(live);
             }
         >
             <div class="composer-box">
@@ -163,7 +186,7 @@ pub(super) fn Composer(topic: ChannelName) -> impl IntoView {
                     aria-label=placeholder.clone()
                     placeholder=placeholder
                     aria-describedby="composer-note"
-                    on:input=on_input
+                    on:input=move |_| typed.typed()
                     on:keydown=on_key
                     on:compositionstart=move |_| begins.set(true)
                     on:compositionend=move |_| ends.set(false)
@@ -178,18 +201,25 @@ pub(super) fn Composer(topic: ChannelName) -> impl IntoView {
                     {Icon::Send.draw(20)}
                 </button>
             </div>
-            <p
-                class="composer-note"
-                id="composer-note"
-                role="status"
-                data-bad=move || trouble.get().map(|_| "")
-            >
-                {move || match trouble.get() {
-                    Some(why) => sentence(store.words(), why),
-                    None => store.words().chat.keys.to_owned(),
-                }}
-            </p>
+            {note(store, trouble)}
         </form>
+    }
+}
+
+/// What keeps the text from being sent, or which keys do what.
+fn note(store: Store, trouble: RwSignal<Option<SendTrouble>>) -> impl IntoView {
+    view! {
+        <p
+            class="composer-note"
+            id="composer-note"
+            role="status"
+            data-bad=move || trouble.get().map(|_| "")
+        >
+            {move || match trouble.get() {
+                Some(why) => sentence(store.words(), why),
+                None => store.words().chat.keys.to_owned(),
+            }}
+        </p>
     }
 }
 

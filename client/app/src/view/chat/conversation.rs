@@ -34,7 +34,7 @@ pub(super) fn Conversation(topic: ChannelName) -> impl IntoView {
         }
     };
     view! {
-        <section class="conversation" id="content" tabindex="-1">
+        <section class="conversation">
             <Head topic=topic />
             {body}
         </section>

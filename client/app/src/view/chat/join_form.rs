@@ -88,15 +88,7 @@ pub(super) fn JoinForm(open: RwSignal<bool>) -> impl IntoView {
                     node_ref=field
                     on:input=move |_| error.set(None)
                 />
-                <span id="join-hint" role="status">
-                    {move || match error.get() {
-                        Some(sentence) => view! { <span class="field-error">{sentence}</span> },
-                        None => {
-                            let hint = store.words().channels.join_hint.to_owned();
-                            view! { <span class="field-hint">{hint}</span> }
-                        }
-                    }}
-                </span>
+                {hint(store, error)}
             </div>
             <div class="join-actions">
                 <button class="button button-small" type="button" on:click=move |_| open.set(false)>
@@ -107,5 +99,20 @@ pub(super) fn JoinForm(open: RwSignal<bool>) -> impl IntoView {
                 </button>
             </div>
         </form>
+    }
+}
+
+/// What is wrong with the name, or how names look.
+fn hint(store: Store, error: RwSignal<Option<String>>) -> impl IntoView {
+    view! {
+        <span id="join-hint" role="status">
+            {move || match error.get() {
+                Some(sentence) => view! { <span class="field-error">{sentence}</span> },
+                None => {
+                    let hint = store.words().channels.join_hint.to_owned();
+                    view! { <span class="field-hint">{hint}</span> }
+                }
+            }}
+        </span>
     }
 }

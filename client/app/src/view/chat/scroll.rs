@@ -19,7 +19,9 @@ struct Anchor {
 pub(super) struct Scroll {
     frame: HtmlElement,
     anchor: Option<Anchor>,
+    /// Scroll position and height of the content when they were last looked at, px.
     top: f64,
+    height: f64,
 }
 
 /// Where the reader is.
@@ -43,19 +45,29 @@ impl Scroll {
             frame,
             anchor: None,
             top: 0.0,
+            height: 0.0,
         }
     }
 
-    /// The reader scrolled: remembers which row is being read.
-    pub(super) fn note(&mut self) -> Whereabouts {
-        let top = f64::from(self.frame.scroll_top());
-        let below = f64::from(self.frame.scroll_height()) - top - f64::from(self.frame.client_height());
-        self.top = top;
-        self.anchor = self.find_anchor();
+    /// The frame was scrolled, by the reader or by what changed in it.
+    ///
+    /// Rows may have come since the last look without having been held yet. Who was at the end is there still
+    /// unless they moved up, and only content that shrank moves somebody up who did not want to.
+    pub(super) fn scrolled(&mut self, was_at_bottom: bool) -> Whereabouts {
+        let (top, height, below) = self.measure();
+        let moved_up = top < self.top - 1.0;
+        let shrank = height < self.height - 1.0;
+        let at_bottom = below <= BOTTOM_SLACK || (was_at_bottom && (!moved_up || shrank));
+        // Going back to the very end while the reader sets out from it would fight their fingers.
+        if at_bottom && (height - self.height).abs() < 1.0 {
+            self.look();
+        } else {
+            self.hold(at_bottom);
+        }
         Whereabouts {
-            at_bottom: below <= BOTTOM_SLACK,
-            near_top: top <= NEAR,
-            near_bottom: below <= NEAR,
+            at_bottom,
+            near_top: self.top <= NEAR,
+            near_bottom: self.measure().2 <= NEAR,
         }
     }
 
@@ -64,12 +76,24 @@ impl Scroll {
         if at_bottom {
             self.frame.set_scroll_top(self.frame.scroll_height());
         } else if let Some(anchor) = self.anchor.as_ref().filter(|anchor| anchor.row.is_connected()) {
-            // What the reader scrolled since the last note is meant, not to be undone.
+            // What the reader scrolled since the last look is meant, not to be undone.
             let scrolled = f64::from(self.frame.scroll_top()) - self.top;
             let moved = self.offset_of(&anchor.row) - (anchor.offset - scrolled);
             self.scroll_by(moved);
         }
-        self.note();
+        self.look();
+    }
+
+    fn look(&mut self) {
+        (self.top, self.height, _) = self.measure();
+        self.anchor = self.find_anchor();
+    }
+
+    /// Scroll position, height of the content, and how much of it lies below the view, px.
+    fn measure(&self) -> (f64, f64, f64) {
+        let top = f64::from(self.frame.scroll_top());
+        let height = f64::from(self.frame.scroll_height());
+        (top, height, height - top - f64::from(self.frame.client_height()))
     }
 
     /// The place to come back to; none at the end.
@@ -89,7 +113,7 @@ impl Scroll {
         if let Some(row) = row {
             self.scroll_by(self.offset_of(&row) - place.offset);
         }
-        self.note();
+        self.look();
     }
 
     fn scroll_by(&self, by: f64) {

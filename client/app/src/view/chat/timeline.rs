@@ -16,7 +16,7 @@ use super::scroll::Scroll;
 use crate::browser::clock;
 use crate::browser::listener::Listener;
 use crate::i18n::format;
-use crate::live::use_live;
+use crate::live::{Live, use_live};
 use crate::state::timeline::Timeline;
 use crate::state::timeline::edge::Edge;
 use crate::state::timeline::items::{Item, ItemKey, Shown};
@@ -91,32 +91,6 @@ pub(super) fn TimelineView(topic: ChannelName) -> impl IntoView {
         store.chat.track();
         keeper.hold_soon();
     });
-    let on_scroll = move |_| {
-        let seen = keeper
-            .scroll
-            .try_update_value(|scroll| scroll.as_mut().map(Scroll::note))
-            .flatten();
-        let (Some(seen), Some(topic)) = (seen, keeper.topic()) else {
-            return;
-        };
-        let moved = seen.at_bottom != keeper.at_bottom();
-        if moved {
-            store.chat.update(|chat| {
-                let timeline = chat.timeline_mut(&topic);
-                if seen.at_bottom && timeline.newer == Edge::End {
-                    timeline.reach_bottom();
-                } else {
-                    timeline.at_bottom = false;
-                }
-            });
-        }
-        if seen.near_top && !keeper.at_bottom() {
-            live.load_older(&topic);
-        }
-        if seen.near_bottom {
-            live.load_newer(&topic);
-        }
-    };
     let name = topic.clone();
     let title = move || {
         let title = store.chat.with(|chat| label(&name, &chat.people));
@@ -133,7 +107,7 @@ pub(super) fn TimelineView(topic: ChannelName) -> impl IntoView {
                 aria-live="off"
                 aria-label=title
                 data-testid="timeline"
-                on:scroll=on_scroll
+                on:scroll=move |_| follow(keeper, live)
                 on:keydown=move |event| step(frame, &event)
             >
                 <div class="timeline-content" node_ref=content>
@@ -153,6 +127,34 @@ pub(super) fn TimelineView(topic: ChannelName) -> impl IntoView {
             <Announcer topic=topic.clone() />
             <Jump topic=topic keeper=keeper />
         </div>
+    }
+}
+
+/// The reader scrolled: the window follows, and what lies beyond it is fetched.
+fn follow(keeper: Keeper, live: Live) {
+    let was_at_bottom = keeper.at_bottom();
+    let seen = keeper
+        .scroll
+        .try_update_value(|scroll| scroll.as_mut().map(|scroll| scroll.scrolled(was_at_bottom)))
+        .flatten();
+    let (Some(seen), Some(topic)) = (seen, keeper.topic()) else {
+        return;
+    };
+    if seen.at_bottom != was_at_bottom {
+        keeper.store.chat.update(|chat| {
+            let timeline = chat.timeline_mut(&topic);
+            if seen.at_bottom && timeline.newer == Edge::End {
+                timeline.reach_bottom();
+            } else {
+                timeline.at_bottom = false;
+            }
+        });
+    }
+    if seen.near_top && !keeper.at_bottom() {
+        live.load_older(&topic);
+    }
+    if seen.near_bottom {
+        live.load_newer(&topic);
     }
 }
 
