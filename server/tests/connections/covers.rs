@@ -22,10 +22,10 @@ async fn the_private_session_id_is_never_told_as_a_name() {
     assert!(!reply.to_string().contains(&client.sid));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn events_right_behind_the_connect_answer_are_taken() {
     let server = TestServer::start().await;
-    for _ in 0..50 {
+    for _ in 0..300 {
         let mut client = Client::open(&server).await;
         let connect = format!("40{}", json!({"token": token("u")}));
         client.socket.send(connect).await;

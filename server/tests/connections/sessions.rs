@@ -6,6 +6,8 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::raw::RawClient;
 use crate::support::{Client, Polling, TestServer, token};
 
+// On one thread tasks run in the order of their making, and an order that is left to chance looks right.
+
 /// More than any buffer on the way holds, fewer than may be in flight.
 const MANY: u64 = 3_000;
 
@@ -33,7 +35,7 @@ async fn unlimited() -> TestServer {
     TestServer::with(|config| config.limits.publish_per_second = 0).await
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn publishes_fired_over_a_websocket_are_stored_in_the_order_of_sending() {
     let server = unlimited().await;
     let mut client = Client::connect(&server, "u").await;
@@ -46,7 +48,7 @@ async fn publishes_fired_over_a_websocket_are_stored_in_the_order_of_sending() {
     assert_eq!(history(&mut client, "public:order").await, numbers(MANY));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn publishes_fired_over_polling_are_stored_in_the_order_of_sending() {
     let server = unlimited().await;
     let polling = Polling::connect(&server, "u").await;
@@ -67,7 +69,7 @@ async fn publishes_fired_over_polling_are_stored_in_the_order_of_sending() {
     assert_eq!(history(&mut reader, "public:order").await, expected);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn publishes_fired_over_raw_are_stored_in_the_order_of_sending() {
     let server = unlimited().await;
     let mut raw = RawClient::connect(&server, &token("u")).await;
