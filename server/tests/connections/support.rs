@@ -213,27 +213,34 @@ impl Client {
 
     /// Waits for the callback of this number. What comes before it is dropped.
     pub(crate) async fn ack(&mut self, call: u64) -> Value {
-        loop {
-            let text = self.packet().await;
-            if let Some(ack) = text.strip_prefix(&format!("43{call}[")) {
-                let args: Value = serde_json::from_str(&format!("[{ack}")).unwrap();
-                return args[0].clone();
+        let prefix = format!("43{call}[");
+        let answered = async {
+            loop {
+                let text = self.packet().await;
+                if let Some(ack) = text.strip_prefix(&prefix) {
+                    let args: Value = serde_json::from_str(&format!("[{ack}")).unwrap();
+                    return args[0].clone();
+                }
             }
-        }
+        };
+        within("an answer", answered).await
     }
 
     /// Waits for an event of this name. What comes before it is dropped.
     pub(crate) async fn event(&mut self, name: &str) -> Value {
-        loop {
-            let text = self.packet().await;
-            let Some(event) = text.strip_prefix("42") else {
-                continue;
-            };
-            let event: Value = serde_json::from_str(event).unwrap();
-            if event[0] == name {
-                return event[1].clone();
+        let came = async {
+            loop {
+                let text = self.packet().await;
+                let Some(event) = text.strip_prefix("42") else {
+                    continue;
+                };
+                let event: Value = serde_json::from_str(event).unwrap();
+                if event[0] == name {
+                    return event[1].clone();
+                }
             }
-        }
+        };
+        within("an event", came).await
     }
 
     /// The next packet that is no ping; pings are answered.
