@@ -1,5 +1,7 @@
 //! One live connection, whatever its transport: its session, its requests in flight, its way out.
 
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use bmt_shared::id::{ConnectionId, MessageId, UserId};
 use bmt_shared::identity::User;
 use bmt_shared::reply::Reply;
 
-use tokio::sync::Notify;
+use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
@@ -29,8 +31,9 @@ pub struct Connection {
     user_id: UserId,
     pub(super) context: Arc<Context>,
     pub(super) outbox: Outbox,
-    /// Told when [`Self::deadline_ms`] has another answer.
-    pub(super) deadline_moved: Notify,
+    /// When [`Self::handle_deadline`] has something to do next, ms since the Unix epoch. Beside the session, so
+    /// that the writer looks at it without the lock.
+    deadline_ms: AtomicU64,
     over: CancellationToken,
     // One short critical section per frame; reader, writer and timers of the connection share it.
     state: Mutex<State>,
@@ -66,7 +69,7 @@ impl Connection {
             user_id: user.user_id.clone(),
             context: context.clone(),
             outbox: Outbox::new(settings.outbox),
-            deadline_moved: Notify::new(),
+            deadline_ms: AtomicU64::new(Alarm::NEVER),
             over: CancellationToken::new(),
             state: Mutex::new(State::Open(Box::new(Open {
                 session: Session::new(user.clone(), settings.rules.clone(), expires_at_ms, now_ms),
@@ -81,6 +84,7 @@ impl Connection {
             heartbeat_interval: Some(settings.heartbeat.interval_ms),
             limits: Some(settings.rules.limits.clone()),
         }));
+        connection.with(|open| connection.note_deadline(open));
         if !context.live.enter(&connection, &connection.user_id) {
             connection.close(
                 CloseCode::LimitReached,
@@ -130,20 +134,15 @@ impl Connection {
     }
 
     /// Waits until the outbox may have something again; meanwhile does what the clock asks for.
-    pub(super) async fn wait_for_more(&self) {
-        let deadline = async {
-            match self.deadline_ms() {
-                Some(at_ms) => {
-                    let ms = at_ms.saturating_sub(self.context.now_ms());
-                    tokio::time::sleep(Duration::from_millis(ms)).await;
-                }
-                None => std::future::pending().await,
-            }
-        };
+    pub(super) async fn wait_for_more(&self, alarm: &mut Alarm) {
+        alarm.set(self.deadline_ms.load(Ordering::Acquire), self.context.now_ms());
         tokio::select! {
+            biased;
             () = self.outbox.ready() => {}
-            () = self.deadline_moved.notified() => {}
-            () = deadline => self.handle_deadline(),
+            () = alarm.sleep.as_mut() => {
+                alarm.at_ms = Alarm::NEVER - 1;
+                self.handle_deadline();
+            }
         }
     }
 
@@ -179,15 +178,22 @@ impl Connection {
         .flatten()
     }
 
-    /// When [`Self::handle_deadline`] has something to do next, ms since the Unix epoch.
-    pub(super) fn deadline_ms(&self) -> Option<u64> {
-        self.with(|open| open.session.expiry().deadline_ms()).flatten()
+    /// Notes when the session's next deadline is. Called whenever that moves.
+    pub(super) fn note_deadline(&self, open: &mut Open) {
+        let deadline_ms = open.session.expiry().deadline_ms();
+        self.deadline_ms
+            .store(deadline_ms.unwrap_or(Alarm::NEVER), Ordering::Release);
     }
 
     /// Does what is due: announces the end of the token, or closes because it has come.
-    pub(super) fn handle_deadline(&self) {
+    fn handle_deadline(&self) {
         let now_ms = self.context.now_ms();
-        match self.with(|open| open.session.expiry().poll(now_ms)).flatten() {
+        let due = self.with(|open| {
+            let due = open.session.expiry().poll(now_ms);
+            self.note_deadline(open);
+            due
+        });
+        match due.flatten() {
             Some(Due::Notice { expires_at_ms }) => self.say(ServerEvent::TokenExpiring(TokenExpiring {
                 expires_at: expires_at_ms,
             })),
@@ -248,6 +254,34 @@ impl Connection {
         self.state
             .lock()
             .expect("no code panics while it holds the session")
+    }
+}
+
+/// The clock's next question to a connection, kept by its writer from one wait to the next: arming a timer anew
+/// costs more than most waits.
+pub(super) struct Alarm {
+    at_ms: u64,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl Alarm {
+    const NEVER: u64 = u64::MAX;
+    /// Where nothing is due: no timer is armed for longer.
+    const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+    pub(super) fn new() -> Self {
+        Self {
+            at_ms: Self::NEVER,
+            sleep: Box::pin(tokio::time::sleep(Self::LONGEST)),
+        }
+    }
+
+    fn set(&mut self, at_ms: u64, now_ms: u64) {
+        if self.at_ms != at_ms {
+            self.at_ms = at_ms;
+            let rest = Duration::from_millis(at_ms.saturating_sub(now_ms)).min(Self::LONGEST);
+            self.sleep.as_mut().reset(Instant::now() + rest);
+        }
     }
 }
 

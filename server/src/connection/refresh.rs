@@ -25,9 +25,9 @@ impl Connection {
             .refresh(Arc::new(identity.user), identity.expires_at_ms)
         {
             Ok(lost) => {
+                self.note_deadline(open);
                 self.reply(to, Reply::Done);
                 self.drop_subscriptions(lost);
-                self.deadline_moved.notify_one();
             }
             Err(failure) => {
                 self.refuse(to, failure);

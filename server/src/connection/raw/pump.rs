@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,9 +13,9 @@ use bmt_shared::event::{Closing, ServerEvent};
 use bmt_shared::id::MessageId;
 use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
-use super::super::link::closing;
+use super::super::link::{Alarm, closing};
 use super::super::requests::Incoming;
 use super::super::{Connection, Context};
 use super::frames;
@@ -35,6 +36,9 @@ pub(super) struct Pump<S> {
     /// Since when the peer has taken nothing off its socket, while something waits.
     stalled: Option<Instant>,
     pinged: bool,
+    /// Armed for [`Pump::due`], or for a moment before it: what comes in between is looked at when it fires.
+    timer: Pin<Box<Sleep>>,
+    alarm: Alarm,
 }
 
 /// Why the connection is over.
@@ -60,12 +64,15 @@ struct AuthBody {
 impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     pub(super) fn new(context: Arc<Context>, stream: S) -> Self {
         let most = usize::try_from(context.settings.rules.limits.frame_bytes).unwrap_or(usize::MAX);
+        let interval_ms = context.settings.heartbeat.interval_ms;
         Self {
             context,
             wire: Wire::new(stream, most),
             heard: Instant::now(),
             stalled: None,
             pinged: false,
+            timer: Box::pin(tokio::time::sleep(Duration::from_millis(interval_ms))),
+            alarm: Alarm::new(),
         }
     }
 
@@ -191,7 +198,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             0 => None,
             _ => self.stalled.or_else(|| Some(Instant::now())),
         };
-        let alarm = self.alarm();
+        let due = self.due();
+        if due < self.timer.deadline() {
+            self.timer.as_mut().reset(due);
+        }
         let before = self.wire.waiting();
         let full = before >= STAGE_BYTES;
         tokio::select! {
@@ -201,14 +211,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
                     self.stalled = None;
                 }
             }
-            () = connection.wait_for_more(), if !full => {}
-            () = tokio::time::sleep_until(alarm) => return self.sound(),
+            () = connection.wait_for_more(&mut self.alarm), if !full => {}
+            () = self.timer.as_mut() => return self.sound(),
         }
         Ok(())
     }
 
     /// When the next of the clock's questions is due: is the peer there, does it take what it is sent?
-    fn alarm(&self) -> Instant {
+    fn due(&self) -> Instant {
         let heartbeat = &self.context.settings.heartbeat;
         let silence = if self.pinged {
             heartbeat.interval_ms + heartbeat.timeout_ms
@@ -223,15 +233,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     }
 
     fn sound(&mut self) -> Result<(), Over> {
+        let result = if Instant::now() < self.due() {
+            Ok(())
+        } else {
+            self.ask()
+        };
+        let due = self.due();
+        self.timer.as_mut().reset(due);
+        result
+    }
+
+    fn ask(&mut self) -> Result<(), Over> {
         let timeout = Duration::from_millis(self.context.settings.heartbeat.timeout_ms);
         if self.stalled.is_some_and(|since| since.elapsed() >= timeout) {
             return Err(Over::Gone);
         }
         if self.pinged {
-            return Err(Over::Close(
-                CloseCode::HeartbeatTimeout,
-                "heartbeat_timeout".to_owned(),
-            ));
+            let reason = "heartbeat_timeout".to_owned();
+            return Err(Over::Close(CloseCode::HeartbeatTimeout, reason));
         }
         self.wire.stage_ping();
         self.pinged = true;

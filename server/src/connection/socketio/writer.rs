@@ -17,7 +17,7 @@ use socketioxide::socket::Socket;
 use socketioxide::{SendError, SocketError};
 
 use super::super::Connection;
-use super::super::link::{Callback, closing};
+use super::super::link::{Alarm, Callback, closing};
 use super::body::{Attached, renumber};
 use super::endpoint::Endpoint;
 use super::transport::Transport;
@@ -50,12 +50,13 @@ impl Writer {
     }
 
     async fn write_all(&self) -> Result<(), Gone> {
+        let mut alarm = Alarm::new();
         loop {
             match self.connection.outbox.next() {
                 Next::Send(Outgoing::Event(event)) => self.event(&event).await?,
                 Next::Send(Outgoing::Reply(to, reply)) => self.reply(&to, reply).await?,
                 Next::Send(Outgoing::Close(closing)) => return self.close(closing).await,
-                Next::Wait => self.connection.wait_for_more().await,
+                Next::Wait => self.connection.wait_for_more(&mut alarm).await,
                 Next::Overflowed => {
                     let spread = self.connection.context.settings.retry_spread_ms;
                     let closing = closing(CloseCode::SlowConsumer, "slow_consumer", Some(spread));
