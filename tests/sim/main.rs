@@ -1,5 +1,6 @@
 //! Several client cores against the server core over a network that delays, cuts and swallows, in one thread and
-//! in virtual time. Every run follows from its seed; `BMT_SIM_SEED=<seed>` repeats one and tells what happens.
+//! in virtual time. Every run follows from its seed; `BMT_SIM_SEED=<seed>` repeats one and tells what happens,
+//! `BMT_SIM_SEEDS=<count>` runs more of them.
 
 #![allow(clippy::print_stdout, reason = "the trace of a seed, and what the runs did")]
 
@@ -15,7 +16,7 @@ use record::Violation;
 use server::Sabotage;
 use world::{Outcome, World};
 
-/// Seeds of one test run, in as many tests as cores are usual, so that they run side by side.
+/// Seeds of one test run unless the environment says otherwise; in parts, so that they run side by side.
 const SEEDS: u64 = 1_200;
 const PARTS: u64 = 4;
 /// Seeds in which a planted fault must be found at least once.
@@ -27,14 +28,15 @@ fn run(seed: u64, sabotage: Sabotage) -> Result<Outcome, Violation> {
 
 fn check_part(part: u64) {
     let mut total = Outcome::default();
-    for seed in (0..SEEDS).filter(|seed| seed % PARTS == part) {
+    let seeds = std::env::var("BMT_SIM_SEEDS").map_or(SEEDS, |count| count.parse().expect("a number"));
+    for seed in (0..seeds).filter(|seed| seed % PARTS == part) {
         match run(seed, Sabotage::None) {
             Ok(outcome) => total.add(&outcome),
             Err(violation) => panic!("seed {seed}: {violation}\nrepeat it with BMT_SIM_SEED={seed}"),
         }
     }
     // A run in which nothing happens proves nothing.
-    let runs = usize::try_from(SEEDS / PARTS).expect("a small number");
+    let runs = usize::try_from(seeds / PARTS).expect("a small number");
     assert!(total.acked > 10 * runs, "{total:?}");
     assert!(
         total.reconnects > runs as u64 && total.recoveries > 0 && total.duplicates > 0,

@@ -23,6 +23,7 @@ mod view;
 
 fn main() {
     crash::watch();
-    browser::boot::finish();
-    leptos::mount::mount_to_body(view::app::App);
+    if browser::boot::finish() {
+        leptos::mount::mount_to_body(view::app::App);
+    }
 }

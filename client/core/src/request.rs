@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bmt_shared::channel::ChannelName;
 use bmt_shared::id::MessageId;
+use bmt_shared::position::Seq;
 use bmt_shared::request::Request;
 
 use crate::event::RequestId;
@@ -25,8 +26,8 @@ pub(crate) struct InFlight {
 pub(crate) enum Purpose {
     /// Subscriptions made, restored or recovered, in the order of the batch.
     Subscribe(Vec<ChannelName>),
-    /// A page of what one of them missed.
-    Page(ChannelName),
+    /// A page of what one of them missed, after this seq.
+    Page(ChannelName, Seq),
     /// A subscription given up.
     Unsubscribe(RequestId, ChannelName),
     /// Entries of the queue, in the order of the batch.

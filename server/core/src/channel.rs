@@ -512,18 +512,24 @@ impl<S: Clone> Channel<S> {
             return 0;
         }
         let mut fields = Fields::of(&entry.message.payload);
-        // Nearly always one group, without `prev`; filters and skips make a few more.
-        let mut groups: BTreeMap<Option<Seq>, Vec<S>> = BTreeMap::new();
-        let mut count = 0;
+        // Nearly everybody is in the group without `prev`; filters and skips make a few more.
+        let mut direct = Vec::with_capacity(self.subscriptions.len());
+        let mut skipped: BTreeMap<Seq, Vec<S>> = BTreeMap::new();
         for subscription in self.subscriptions.values_mut() {
-            if let Some(prev) = subscription.take(entry.seq(), &mut fields) {
-                groups.entry(prev).or_default().push(subscription.who.to.clone());
-                count += 1;
+            match subscription.take(entry.seq(), &mut fields) {
+                None => {}
+                Some(None) => direct.push(subscription.who.to.clone()),
+                Some(Some(prev)) => skipped.entry(prev).or_default().push(subscription.who.to.clone()),
             }
         }
-        for (prev, to) in groups {
-            let entry = entry.clone();
-            self.outputs.push_back(Output::Message { entry, prev, to });
+        let groups = skipped.into_iter().map(|(prev, to)| (Some(prev), to));
+        let mut count = 0;
+        for (prev, to) in std::iter::once((None, direct)).chain(groups) {
+            if !to.is_empty() {
+                count += to.len() as u64;
+                let entry = entry.clone();
+                self.outputs.push_back(Output::Message { entry, prev, to });
+            }
         }
         count
     }

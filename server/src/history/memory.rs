@@ -95,3 +95,41 @@ impl History for MemoryHistory {
 
     fn close(&self) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::conformance::{KEEP_ALL, NOW_MS, Subject, WINDOW_MS, draft, topic};
+    use std::sync::Arc;
+
+    #[test]
+    fn at_its_bound_it_forgets_channels_that_nobody_uses() {
+        let history = Arc::new(MemoryHistory::new(WINDOW_MS));
+        let store = Subject(history.clone());
+        for name in ["used", "quiet"] {
+            store.append(vec![draft(name, "u", "k")]);
+        }
+        let before = store.open("used", KEEP_ALL, NOW_MS);
+        let quiet = store.open("quiet", KEEP_ALL, NOW_MS);
+        history.release(&topic("quiet"));
+        for at in 0..STREAMS {
+            store.open(&format!("c{at}"), KEEP_ALL, NOW_MS);
+            history.release(&topic(&format!("c{at}")));
+        }
+        assert_eq!(
+            store.open("quiet", KEEP_ALL, NOW_MS).epoch,
+            quiet.epoch,
+            "empty ones went first"
+        );
+        history.release(&topic("quiet"));
+        for at in 0..STREAMS {
+            store.append(vec![draft(&format!("d{at}"), "u", "k")]);
+            history.release(&topic(&format!("d{at}")));
+        }
+        assert!(history.lock().len() <= STREAMS);
+        assert_eq!(store.open("used", KEEP_ALL, NOW_MS).epoch, before.epoch);
+        let again = store.open("quiet", KEEP_ALL, NOW_MS);
+        assert_eq!(again.top, 0);
+        assert_ne!(again.epoch, quiet.epoch);
+    }
+}

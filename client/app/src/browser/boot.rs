@@ -43,14 +43,18 @@ pub(crate) fn typed() -> Option<Typed> {
     })
 }
 
-/// The app runs: a failure from here on is none of loading.
-pub(crate) fn finish() {
-    let Some(window) = web_sys::window() else { return };
+/// The app runs: a failure from here on is none of loading. Answers whether all that the app needs is there; if
+/// not (a style sheet is missing), the page says so and stays.
+pub(crate) fn finish() -> bool {
+    let Some(window) = web_sys::window() else {
+        return false;
+    };
     let boot = js_sys::Reflect::get(&window, &"bmtBoot".into()).unwrap_or_default();
     let ready = js_sys::Reflect::get(&boot, &"ready".into()).unwrap_or_default();
-    if let Some(ready) = ready.dyn_ref::<js_sys::Function>() {
-        let _ = ready.call0(&boot);
-    }
+    let answer = ready
+        .dyn_ref::<js_sys::Function>()
+        .and_then(|ready| ready.call0(&boot).ok());
+    answer.and_then(|answer| answer.as_bool()).unwrap_or(true)
 }
 
 /// Takes the page away: the app is drawn.

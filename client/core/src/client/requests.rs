@@ -128,7 +128,7 @@ impl<F: Face> Client<F> {
     fn conclude(&mut self, key: u64, sent: InFlight, result: Result<Reply<F::Payload>, ClientError>) {
         match sent.purpose {
             Purpose::Subscribe(topics) => self.conclude_subscribe(key, &topics, result),
-            Purpose::Page(topic) => self.conclude_page(key, &topic, result),
+            Purpose::Page(topic, after) => self.conclude_page(key, &topic, after, result),
             Purpose::Publish(ids) => {
                 if result.is_ok() {
                     let latency = self.now.monotonic_ms.saturating_sub(sent.sent_at);
@@ -177,7 +177,7 @@ impl<F: Face> Client<F> {
                     self.answer(call.id, Err(ClientError::NotConnected));
                 }
                 Purpose::Call(call) => self.requests.waiting.push_back(call),
-                Purpose::Subscribe(_) | Purpose::Page(_) | Purpose::Publish(_) | Purpose::Refresh => {}
+                Purpose::Subscribe(_) | Purpose::Page(..) | Purpose::Publish(_) | Purpose::Refresh => {}
             }
         }
         for subscription in self.subscriptions.values_mut() {

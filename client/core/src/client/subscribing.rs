@@ -3,7 +3,7 @@
 use bmt_shared::channel::ChannelName;
 use bmt_shared::error::{ErrorCode, Failure};
 use bmt_shared::limits::{BATCH, HISTORY_PAGE_MAX, Limits};
-use bmt_shared::position::Position;
+use bmt_shared::position::{Position, Seq};
 use bmt_shared::reply::{HistoryPage, NotRecovered, Reply, Subscribed};
 use bmt_shared::request::{HistoryQuery, HistoryRange, Request, Subscribe};
 
@@ -11,7 +11,7 @@ use crate::client::Client;
 use crate::client::publishing::{ENVELOPE_BYTES, batch_bytes};
 use crate::error::ClientError;
 use crate::event::{Event, GapNotice, Origin, RequestId};
-use crate::face::{Face, RequestKind};
+use crate::face::{Face, FaceError, RequestKind};
 use crate::now::Now;
 use crate::request::Purpose;
 use crate::subscription::{Standing, Subscription};
@@ -166,7 +166,7 @@ impl<F: Face> Client<F> {
         };
         match (subscribed.recovered, subscribed.reason) {
             (Some(false), Some(NotRecovered::Limit)) if can_page && since.epoch == top.epoch => {
-                return self.page(topic, since.seq);
+                self.page(topic, since.seq);
             }
             (Some(true), _) => self.hand_on_recovered(topic, messages, top),
             (None, _) if since == top => {}
@@ -265,55 +265,55 @@ impl<F: Face> Client<F> {
         self.subscribe_wanted();
     }
 
-    fn page(&mut self, topic: &ChannelName, after: u64) {
+    fn page(&mut self, topic: &ChannelName, after: Seq) {
         let request = Request::History(HistoryQuery {
             topic: topic.clone(),
             range: HistoryRange::After(after),
             limit: HISTORY_PAGE_MAX,
         });
-        let key = self.send(RequestKind::History, Purpose::Page(topic.clone()), request, None);
-        let patience_ends = self.after(self.config.gap_patience_ms);
-        if let Some(subscription) = self.subscriptions.get_mut(topic) {
-            subscription.standing = Standing::Paging(key);
-            // Each page is progress, so what waits behind it may wait anew.
-            if subscription.is_holding() {
-                subscription.patience_ends = Some(patience_ends);
-            }
-        }
+        let purpose = Purpose::Page(topic.clone(), after);
+        let key = self.send(RequestKind::History, purpose, request, None);
+        self.stand(topic, Standing::Paging(key));
     }
 
     pub(super) fn conclude_page(
         &mut self,
         key: u64,
         topic: &ChannelName,
+        after: Seq,
         result: Result<Reply<F::Payload>, ClientError>,
     ) {
         let subscription = self.subscriptions.get(topic);
         let Some(subscription) = subscription.filter(|known| known.standing == Standing::Paging(key)) else {
             return;
         };
-        let cursor = subscription.cursor.clone();
-        match (result, cursor) {
-            (Ok(Reply::History(page)), Some(cursor)) if page.epoch == cursor.epoch => {
-                self.paged(topic, page, &cursor);
-            }
-            // The numbering began again, or the page did not come: ask from the start what became of it.
-            (Ok(_), _) => self.recover(topic),
-            (Err(error), _) => self.subscribe_failed(topic, &error),
+        let epoch = subscription.cursor.as_ref().map(|cursor| cursor.epoch.clone());
+        match result {
+            Ok(Reply::History(page)) if Some(&page.epoch) == epoch.as_ref() => self.paged(topic, after, page),
+            // The numbering began again: ask from the start what became of it.
+            Ok(_) => self.recover(topic),
+            Err(error) => self.subscribe_failed(topic, &error),
         }
     }
 
-    fn paged(&mut self, topic: &ChannelName, page: HistoryPage<F::Payload>, cursor: &Position) {
-        let epoch = page.epoch.clone();
-        let last = page.messages.last().map_or(cursor.seq, |message| message.seq);
-        let has_more = page.has_more && last > cursor.seq;
-        let covered = if has_more { last } else { page.seq };
-        let top = Position { seq: covered, epoch };
+    fn paged(&mut self, topic: &ChannelName, after: Seq, page: HistoryPage<F::Payload>) {
+        let last = page.messages.last().map_or(after, |message| message.seq);
+        let covered = if page.has_more { last } else { page.seq };
+        let top = Position {
+            seq: covered,
+            epoch: page.epoch,
+        };
         self.hand_on_recovered(topic, page.messages, top);
-        if has_more {
-            return self.page(topic, last);
+        if !page.has_more {
+            self.stand(topic, Standing::Live);
+        } else if last > after {
+            // The live stream may have come further than the page.
+            let cursor = self.position(topic).map_or(last, |cursor| cursor.seq);
+            self.page(topic, cursor);
+        } else {
+            let why = FaceError("a page that has more and holds nothing new".to_owned());
+            self.subscribe_failed(topic, &ClientError::Unreadable(why));
         }
-        self.stand(topic, Standing::Live);
         self.release(topic);
     }
 
@@ -369,7 +369,7 @@ impl<F: Face> Client<F> {
         }
     }
 
-    fn report_gap(&mut self, topic: &ChannelName, reason: &str, since: Position, oldest_seq: Option<u64>) {
+    fn report_gap(&mut self, topic: &ChannelName, reason: &str, since: Position, oldest_seq: Option<Seq>) {
         self.counters.counts.gaps += 1;
         self.tell(Event::Gap(GapNotice {
             topic: topic.clone(),

@@ -165,6 +165,48 @@ fn more_than_one_recovery_holds_is_paged_until_it_meets_the_live_stream() {
 }
 
 #[test]
+fn pages_go_on_where_the_live_stream_has_overtaken_them() {
+    let mut world = at(3);
+    world.cut();
+    world.come_back();
+    let request = world.request();
+    world.reply_subscribed(&request, 4, &json!({"recovered": false, "reason": "limit"}));
+    let page = world.request();
+    for seq in [4, 5, 6, 8] {
+        world.message("public:a", seq);
+    }
+    world.reply(
+        &page,
+        &json!({"status": "success", "messages": messages(4..=5), "seq": 8, "epoch": "e", "hasMore": true}),
+    );
+    let page = world.request();
+    assert_eq!(page.body["after"], 6);
+    world.reply(
+        &page,
+        &json!({"status": "success", "messages": messages(7..=8), "seq": 8, "epoch": "e", "hasMore": false}),
+    );
+    assert!(gap_reasons(&world).is_empty());
+    assert_eq!(world.seqs(), [4, 5, 6, 7, 8]);
+}
+
+#[test]
+fn a_page_that_leads_nowhere_is_asked_for_again_later() {
+    let mut world = at(3);
+    world.cut();
+    world.come_back();
+    let request = world.request();
+    world.reply_subscribed(&request, 9, &json!({"recovered": false, "reason": "limit"}));
+    let page = world.request();
+    world.reply(
+        &page,
+        &json!({"status": "success", "messages": [], "seq": 9, "epoch": "e", "hasMore": true}),
+    );
+    assert!(world.requests().is_empty(), "not at once");
+    world.advance(2_000);
+    assert_eq!(world.request().body["since"]["seq"], 3);
+}
+
+#[test]
 fn what_is_no_longer_kept_is_reported_and_the_stream_goes_on() {
     for (reason, epoch) in [
         ("trimmed", "e"),
