@@ -97,7 +97,7 @@ fn holds_word(line: &str, word: &str) -> bool {
     })
 }
 
-/// Whether the path begins there: `tests/root/` is no path from the root of a machine.
+/// Whether the path begins there: a folder of that name further down a tree is no path of a machine.
 fn holds_path(line: &str, root: &str) -> bool {
     line.match_indices(root).any(|(at, _)| {
         let before = line[..at].chars().next_back();
