@@ -24,6 +24,7 @@ pub mod identity;
 pub mod payload;
 pub mod position;
 
+pub mod direct;
 pub mod message;
 pub mod namespace;
 pub mod permission;

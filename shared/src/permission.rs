@@ -1,9 +1,14 @@
 //! Who may do what on which channel: one pure function for server, SDK and app (SPEC §3).
 
+mod rule;
+
 use crate::channel::ChannelName;
+use crate::direct::{direct_pair, is_direct};
 use crate::error::ErrorCode;
 use crate::identity::{Role, User};
 use crate::namespace::{Access, Namespaces};
+
+pub use rule::Rule;
 
 /// What a user wants to do on a channel. Reading history and presence needs [`Action::Subscribe`],
 /// signalling needs [`Action::Publish`].
@@ -15,7 +20,12 @@ pub enum Action {
     Publish,
 }
 
-/// What a channel's or document's member list says of the user, as the account store knows it.
+/// What a channel's or document's member list says of the user, as the server's store of members knows it.
+///
+/// A private channel without a list is [`Membership::Unlisted`] for everybody: it is open to administrators and to
+/// holders of a capability or of [`PRIVATE_CHANNEL_ACCESS`], and closed to all others, whether it was ever used or
+/// not. A list opens it to those who stand in it; it closes it to nobody who could enter without. A document
+/// without a list is open to all users; a list closes it to those who do not stand in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Membership {
     /// There is no member list.
@@ -44,7 +54,7 @@ pub fn can(
     can_in(&Namespaces::default(), user, channel, action, membership)
 }
 
-/// Decides whether `user` may do `action` on `channel`.
+/// Decides whether `user` may do `action` on `channel`. See [`decide`], which also says why.
 ///
 /// Refusals are [`ErrorCode::ChannelNotFound`] for a namespace that is not configured and
 /// [`ErrorCode::PermissionDenied`] for everything else, so that a private channel which does not exist and
@@ -56,35 +66,70 @@ pub fn can_in(
     action: Action,
     membership: Membership,
 ) -> Result<(), ErrorCode> {
-    let namespace = namespaces.of(channel).ok_or(ErrorCode::ChannelNotFound)?;
-    if user.role == Role::Admin || has_capability(user, channel, action) {
-        return Ok(());
+    decide(namespaces, user, channel, action, membership).verdict()
+}
+
+/// Answers the rule by which `user` may or may not do `action` on `channel`.
+#[must_use]
+pub fn decide<'a>(
+    namespaces: &Namespaces,
+    user: &'a User,
+    channel: &ChannelName,
+    action: Action,
+    membership: Membership,
+) -> Rule<'a> {
+    let Some(namespace) = namespaces.of(channel) else {
+        return Rule::UnknownNamespace;
+    };
+    if user.role == Role::Admin {
+        return Rule::Administrator;
     }
-    let known = user.role == Role::User;
+    if let Some(held) = capability(user, channel, action) {
+        return Rule::Capability(held);
+    }
     let access = match action {
         Action::Subscribe => namespace.subscribe,
         Action::Publish => namespace.publish,
     };
-    let reads = matches!(
-        membership,
-        Membership::Reader | Membership::Writer | Membership::Owner
-    );
-    let writes = matches!(membership, Membership::Writer | Membership::Owner);
-    let allowed = match access {
-        Access::Admins => false,
-        Access::Users => known || namespace.guest_channels.contains(channel),
-        Access::Members => {
-            let member = if action == Action::Publish { writes } else { reads };
-            known && (member || holds(user, PRIVATE_CHANNEL_ACCESS))
-        }
-        Access::Owner => channel.owner() == Some(user.user_id.as_str()),
-        Access::DocumentReaders => known && (reads || membership == Membership::Unlisted),
-        Access::DocumentWriters => known && (writes || membership == Membership::Unlisted),
+    let known = user.role == Role::User;
+    match access {
+        Access::Admins => Rule::AdministratorsOnly,
+        Access::Users if known => Rule::OpenToUsers,
+        Access::Users if namespace.guest_channels.contains(channel) => Rule::OpenToGuests,
+        // Before the guests: a guest's own channel is its own as well.
+        Access::Owner if channel.owner() == Some(user.user_id.as_str()) => Rule::OwnChannel,
+        Access::Owner => Rule::ChannelOfAnotherUser,
+        _ if !known => Rule::NotForGuests,
+        Access::Members => among_members(user, channel, action, membership),
+        _ if membership == Membership::Unlisted => Rule::OpenDocument,
+        _ => by_membership(membership, action),
+    }
+}
+
+fn among_members<'a>(
+    user: &'a User,
+    channel: &ChannelName,
+    action: Action,
+    membership: Membership,
+) -> Rule<'a> {
+    let rule = match direct_pair(channel) {
+        // The name says who; a list could only repeat it.
+        Some((one, other)) if [one, other].contains(&user.user_id.as_str()) => Rule::DirectConversation,
+        Some(_) => Rule::ConversationOfOthers,
+        None => by_membership(membership, action),
     };
-    if allowed {
-        Ok(())
-    } else {
-        Err(ErrorCode::PermissionDenied)
+    if !rule.allows() && holds(user, PRIVATE_CHANNEL_ACCESS) {
+        return Rule::Override;
+    }
+    rule
+}
+
+fn by_membership(membership: Membership, action: Action) -> Rule<'static> {
+    match (membership, action) {
+        (Membership::Unlisted, _) => Rule::NoMemberList,
+        (Membership::Outside, _) => Rule::NotAMember,
+        (Membership::Reader, Action::Publish) => Rule::ReadersOnlyRead,
+        (Membership::Reader | Membership::Writer | Membership::Owner, _) => Rule::Member,
     }
 }
 
@@ -92,14 +137,31 @@ fn holds(user: &User, permission: &str) -> bool {
     user.permissions.iter().any(|held| held == permission)
 }
 
-/// Whether one of the user's capabilities names this channel: `channel:<name>` for both actions,
+/// What stands for a channel in the store of members, where the namespace's rules ask for a membership: the whole
+/// name, or `document:<id>` for all channels of a document. `None` where no membership would change anything.
+#[must_use]
+pub fn listed_as<'a>(namespaces: &Namespaces, channel: &'a ChannelName) -> Option<&'a str> {
+    let namespace = namespaces.of(channel)?;
+    let asks =
+        |wanted: &[Access]| wanted.contains(&namespace.subscribe) || wanted.contains(&namespace.publish);
+    if asks(&[Access::DocumentReaders, Access::DocumentWriters]) {
+        let name = channel.as_str();
+        let end = name.match_indices(':').nth(1).map_or(name.len(), |(at, _)| at);
+        // A bare `document` names no document.
+        return channel.owner().map(|_| &name[..end]);
+    }
+    let by_name = is_direct(channel) && direct_pair(channel).is_some();
+    (asks(&[Access::Members]) && !by_name).then(|| channel.as_str())
+}
+
+/// The first of the user's capabilities that names this channel: `channel:<name>` for both actions,
 /// `subscribe:<name>` or `publish:<name>` for one, each also as `…:<prefix>:*` for all names below a prefix.
-fn has_capability(user: &User, channel: &ChannelName, action: Action) -> bool {
+fn capability<'a>(user: &'a User, channel: &ChannelName, action: Action) -> Option<&'a str> {
     let verb = match action {
         Action::Subscribe => "subscribe",
         Action::Publish => "publish",
     };
-    user.permissions.iter().any(|permission| {
+    user.permissions.iter().map(String::as_str).find(|permission| {
         let Some((kind, pattern)) = permission.split_once(':') else {
             return false;
         };
@@ -121,102 +183,4 @@ fn pattern_covers(pattern: &str, name: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::id::UserId;
-
-    fn user(role: Role, id: &str, permissions: &[&str]) -> User {
-        User {
-            user_id: UserId::new(id),
-            name: id.to_owned(),
-            role,
-            permissions: permissions.iter().map(|&p| p.to_owned()).collect(),
-        }
-    }
-
-    fn decide(who: &User, channel: &str, action: Action, membership: Membership) -> Result<(), ErrorCode> {
-        can(who, &ChannelName::parse(channel).unwrap(), action, membership)
-    }
-
-    /// SPEC §3, row by row: channel, then `sp` for admin, user, guest (`-` where refused).
-    #[test]
-    fn the_table_of_the_specification_holds() {
-        let rows = [
-            ("public:chat", "sp", "sp", "--"),
-            ("public:general", "sp", "sp", "sp"),
-            ("lobby", "sp", "sp", "--"),
-            ("private:team", "sp", "--", "--"),
-            ("user:1", "sp", "sp", "--"),
-            ("user:1:inbox", "sp", "sp", "--"),
-            ("user:12", "sp", "--", "--"),
-            ("system:notifications", "sp", "s-", "s-"),
-            ("system:metrics", "sp", "s-", "--"),
-            ("document:d:changes", "sp", "sp", "--"),
-        ];
-        let people = [
-            user(Role::Admin, "root", &[]),
-            user(Role::User, "1", &[]),
-            user(Role::Guest, "guest_x", &[]),
-        ];
-        for (channel, admin, known, guest) in rows {
-            for (who, expected) in people.iter().zip([admin, known, guest]) {
-                let answer: String = [(Action::Subscribe, 's'), (Action::Publish, 'p')]
-                    .map(
-                        |(action, letter)| match decide(who, channel, action, Membership::Unlisted) {
-                            Ok(()) => letter,
-                            Err(ErrorCode::PermissionDenied) => '-',
-                            Err(other) => panic!("{channel}: {other:?}"),
-                        },
-                    )
-                    .iter()
-                    .collect();
-                assert_eq!(answer, expected, "{channel} for {:?}", who.role);
-            }
-        }
-    }
-
-    #[test]
-    fn an_unknown_namespace_is_not_found_even_for_admins() {
-        let admin = user(Role::Admin, "root", &[]);
-        assert_eq!(
-            decide(&admin, "nowhere:x", Action::Subscribe, Membership::Unlisted),
-            Err(ErrorCode::ChannelNotFound)
-        );
-    }
-
-    #[test]
-    fn a_capability_opens_its_channels_and_no_others() {
-        let holder = user(
-            Role::User,
-            "1",
-            &["channel:private:team:*", "subscribe:private:board"],
-        );
-        let ok = |channel, action| decide(&holder, channel, action, Membership::Unlisted).is_ok();
-        assert!(ok("private:team:x", Action::Publish));
-        assert!(ok("private:team:x:y", Action::Subscribe));
-        assert!(!ok("private:team", Action::Subscribe));
-        assert!(!ok("private:teams:x", Action::Subscribe));
-        assert!(ok("private:board", Action::Subscribe));
-        assert!(!ok("private:board", Action::Publish));
-    }
-
-    #[test]
-    fn members_read_writers_write() {
-        let who = user(Role::User, "1", &[]);
-        let ok = |channel, action, membership| decide(&who, channel, action, membership).is_ok();
-        assert!(ok("private:team", Action::Subscribe, Membership::Reader));
-        assert!(!ok("private:team", Action::Publish, Membership::Reader));
-        assert!(ok("document:d:changes", Action::Publish, Membership::Writer));
-        assert!(!ok("document:d:changes", Action::Subscribe, Membership::Outside));
-        let override_holder = user(Role::User, "1", &[PRIVATE_CHANNEL_ACCESS]);
-        assert!(
-            decide(
-                &override_holder,
-                "private:team",
-                Action::Publish,
-                Membership::Outside
-            )
-            .is_ok()
-        );
-    }
-}
+mod tests;
