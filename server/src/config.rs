@@ -150,6 +150,13 @@ impl Config {
                     ));
                 }
             }
+            for channel in namespace.channels.keys() {
+                if channel.namespace() != name {
+                    problems.push(format!(
+                        "`namespaces.{name}.channels` holds `{channel}`, a channel of another namespace."
+                    ));
+                }
+            }
         }
         ConfigError::unless_empty(problems)
     }
@@ -164,6 +171,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bmt_shared::channel::ChannelName;
     use bmt_shared::namespace::{Access, Durability};
 
     const SECRET: &str = "0123456789abcdefghijklmnopqrstuvwxyz";
@@ -290,6 +298,102 @@ mod tests {
         assert_eq!((news.publish, news.subscribe), (Access::Admins, Access::Users));
         assert_eq!((news.history_size, news.durability), (5, Durability::Stored));
         assert_eq!(config.namespaces.get("user"), before.get("user"));
+    }
+
+    #[test]
+    fn every_option_of_a_namespace_can_be_set_and_a_channel_can_be_kept_in_its_own_way() {
+        let text = r#"
+            [namespaces.news]
+            subscribe = "members"
+            publish = "document_writers"
+            guest_channels = ["news:front"]
+            presence = false
+            join_leave = false
+            history_size = 5
+            history_ttl = "90s"
+            durability = "none"
+            max_subscribers = 7
+            chat = true
+            [namespaces.news.channels."news:archive"]
+            durability = "stored"
+            history_ttl = "0"
+            [namespaces.system.channels."system:metrics"]
+            history_size = 60
+        "#;
+        let secret = [("BMT_AUTH__JWT_SECRET", SECRET)];
+        let config = load(text, &secret).unwrap();
+        let of = |name: &str| config.namespaces.of(&ChannelName::parse(name).unwrap()).unwrap();
+        let news = of("news:front");
+        assert_eq!(
+            (news.subscribe, news.publish),
+            (Access::Members, Access::DocumentWriters)
+        );
+        assert_eq!(news.guest_channels, [ChannelName::parse("news:front").unwrap()]);
+        assert_eq!((news.presence, news.join_leave, news.chat), (false, false, true));
+        assert_eq!((news.history_size, news.history_ttl_ms), (5, 90_000));
+        assert_eq!((news.durability, news.max_subscribers), (Durability::None, 7));
+        let archive = of("news:archive");
+        assert_eq!(
+            (archive.durability, archive.history_ttl_ms),
+            (Durability::Stored, 0)
+        );
+        assert_eq!((archive.history_size, archive.subscribe), (5, Access::Members));
+        let metrics = of("system:metrics");
+        assert_eq!(
+            (metrics.durability, metrics.history_size),
+            (Durability::Memory, 60)
+        );
+        assert_eq!(of("system:other").durability, Durability::Stored);
+
+        let printed = config.redacted();
+        assert_eq!(
+            load(&printed, &secret).unwrap().namespaces,
+            config.namespaces,
+            "{printed}"
+        );
+        let env = [("BMT_NAMESPACES__PUBLIC__HISTORY_TTL", "2h"), secret[0]];
+        assert_eq!(
+            load("", &env)
+                .unwrap()
+                .namespaces
+                .get("public")
+                .unwrap()
+                .history_ttl_ms,
+            7_200_000
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_namespace_is_named() {
+        for (text, named) in [
+            (
+                "[namespaces.public]\nhistory_ttl = \"soon\"",
+                ["`namespaces.public.history_ttl`", "\"7d\""],
+            ),
+            (
+                "[namespaces.public]\nsubscribe = \"all\"",
+                ["`namespaces.public.subscribe`", "users"],
+            ),
+            (
+                "[namespaces.public]\nchannels = 1",
+                ["`namespaces.public.channels`", "a table"],
+            ),
+            (
+                "[namespaces.public.channels.\"public:a\"]\npublish = \"users\"",
+                ["channels", "`publish`"],
+            ),
+            (
+                "[namespaces.public.channels.\"user:a\"]\nhistory_size = 1",
+                ["`user:a`", "another namespace"],
+            ),
+            (
+                "[namespaces.public.channels.\"a b\"]\nhistory_size = 1",
+                ["namespaces.public.channels", "' '"],
+            ),
+        ] {
+            let told = refusal(text, &[("BMT_AUTH__JWT_SECRET", SECRET)]);
+            assert!(named.iter().all(|part| told.contains(part)), "{text}: {told}");
+        }
     }
 
     /// FAULTS 39.

@@ -220,8 +220,13 @@ impl Shards {
         self.request(topic, 0, answer, |pending| Request::History(query, pending));
     }
 
-    /// Answers who is present on a channel.
+    /// Answers who is present on a channel; `invalid_operation` where its namespace keeps no presence, so that
+    /// nobody takes an empty list for an empty channel.
     pub fn presence(&self, topic: ChannelName, answer: Answer) {
+        let namespace = self.0.world.namespaces.of(&topic);
+        if namespace.is_some_and(|namespace| !namespace.presence) {
+            return answer.give(Reply::Failed(no_presence(&topic)));
+        }
         self.request(topic, 0, answer, Request::Presence);
     }
 
@@ -316,6 +321,16 @@ fn full() -> Failure {
         "the server has more requests in hand than it may hold; try again in a moment",
     )
     .retry_after(FULL_RETRY_MS)
+}
+
+fn no_presence(topic: &ChannelName) -> Failure {
+    let namespace = topic.namespace();
+    Failure::new(
+        ErrorCode::InvalidOperation,
+        format!(
+            "no presence is kept on {topic}; the operator can switch it on with `namespaces.{namespace}.presence`"
+        ),
+    )
 }
 
 fn stopping() -> Failure {

@@ -1,10 +1,16 @@
 //! Namespaces: the rules that all channels of one first segment share (SPEC §3).
 
+mod channel_rule;
+mod ttl;
+
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::channel::ChannelName;
+
+pub use channel_rule::ChannelRule;
 
 /// Who may do a thing in a namespace, before single capabilities are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,7 +61,8 @@ pub struct Namespace {
     pub join_leave: bool,
     /// Most messages kept per channel; 0 keeps all.
     pub history_size: u64,
-    /// How long a message is kept, ms; 0 keeps it without end.
+    /// How long a message is kept, ms; 0 keeps it without end. In the configuration `history_ttl = "7d"`.
+    #[serde(rename = "history_ttl", with = "ttl::ms")]
     pub history_ttl_ms: u64,
     /// Where messages are kept.
     pub durability: Durability,
@@ -64,6 +71,9 @@ pub struct Namespace {
     /// Whether messages can be edited, deleted and reacted to.
     #[serde(default)]
     pub chat: bool,
+    /// Channels that are kept in another way than the rest of the namespace, by their whole name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub channels: BTreeMap<ChannelName, ChannelRule>,
 }
 
 fn yes() -> bool {
@@ -78,6 +88,8 @@ pub const DEFAULT_HISTORY_TTL_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
 pub const CHAT_HISTORY_SIZE: u64 = 100_000;
 /// Subscribers per channel (SPEC §3).
 pub const DEFAULT_MAX_SUBSCRIBERS: u32 = 10_000;
+/// The channel that carries the server's own figures, and how many of them it keeps (SPEC §3).
+const METRICS: (&str, u64) = ("system:metrics", 300);
 
 impl Namespace {
     /// A stored namespace with the default limits and the given rules.
@@ -94,6 +106,7 @@ impl Namespace {
             durability: Durability::Stored,
             max_subscribers: DEFAULT_MAX_SUBSCRIBERS,
             chat: false,
+            channels: BTreeMap::new(),
         }
     }
 
@@ -104,6 +117,12 @@ impl Namespace {
             chat: true,
             ..Self::stored(subscribe, publish)
         }
+    }
+
+    fn with_rule(mut self, channel: &str, rule: ChannelRule) -> Self {
+        let channel = ChannelName::parse(channel).expect("the defaults are well formed");
+        self.channels.insert(channel, rule);
+        self
     }
 
     fn with_guests(mut self, channel: &str) -> Self {
@@ -119,10 +138,15 @@ impl Namespace {
 pub struct Namespaces(BTreeMap<String, Namespace>);
 
 impl Namespaces {
-    /// The rules for a channel; `None` where its namespace is unknown (`channel_not_found`).
+    /// The rules for a channel: its namespace's, with what [`Namespace::channels`] says of it. `None` where its
+    /// namespace is unknown (`channel_not_found`).
     #[must_use]
-    pub fn of(&self, channel: &ChannelName) -> Option<&Namespace> {
-        self.0.get(channel.namespace())
+    pub fn of(&self, channel: &ChannelName) -> Option<Cow<'_, Namespace>> {
+        let namespace = self.0.get(channel.namespace())?;
+        Some(match namespace.channels.get(channel) {
+            Some(rule) => Cow::Owned(rule.applied_to(namespace)),
+            None => Cow::Borrowed(namespace),
+        })
     }
 
     /// One namespace by name.
@@ -152,7 +176,17 @@ impl Namespaces {
 impl Default for Namespaces {
     fn default() -> Self {
         let document = Namespace::stored(Access::DocumentReaders, Access::DocumentWriters);
-        let system = Namespace::stored(Access::Users, Access::Admins).with_guests("system:notifications");
+        let (metrics, kept) = METRICS;
+        let system = Namespace::stored(Access::Users, Access::Admins)
+            .with_guests("system:notifications")
+            .with_rule(
+                metrics,
+                ChannelRule {
+                    durability: Some(Durability::Memory),
+                    history_size: Some(kept),
+                    ..ChannelRule::default()
+                },
+            );
         Self(BTreeMap::from([
             ("bare".to_owned(), Namespace::chat(Access::Users, Access::Users)),
             ("document".to_owned(), document),

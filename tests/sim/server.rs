@@ -391,14 +391,14 @@ impl Server {
             let retention = self.retention(topic);
             let opened = self.stream(topic).open(retention, now);
             let namespace = self.rules.namespaces.of(topic).expect("a known namespace");
-            let channel = Channel::new(topic.clone(), namespace, opened, now);
+            let channel = Channel::new(topic.clone(), &namespace, opened, now);
             self.channels.insert(topic.clone(), channel);
         }
         self.channels.get_mut(topic).expect("it was put there just now")
     }
 
     fn retention(&self, topic: &ChannelName) -> Retention {
-        Retention::of(self.rules.namespaces.of(topic).expect("a known namespace"))
+        Retention::of(&self.rules.namespaces.of(topic).expect("a known namespace"))
     }
 }
 

@@ -194,7 +194,7 @@ impl<S: Clone> Channel<S> {
             reason: None,
             oldest_seq: None,
             messages: Vec::new(),
-            presence: request.presence.then(|| self.presence.list()),
+            presence: (request.presence && self.rules.presence).then(|| self.presence.list()),
         };
         Ok(self.past(request, filter, reply, now_ms))
     }

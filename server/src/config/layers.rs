@@ -14,6 +14,8 @@ use super::{Config, ConfigError};
 const ENV_PREFIX: &str = "BMT_";
 const ENV_LEVEL: &str = "__";
 const NAMESPACES: &str = "namespaces";
+/// `namespaces.<name>.channels` holds a table for each channel that is kept in its own way.
+const CHANNELS: &str = "channels";
 
 pub(super) struct Layers {
     settled: Table,
@@ -134,8 +136,17 @@ fn merge(
         if !settled.contains_key(&key) && path.len() == 2 && path[0] == NAMESPACES {
             settled.insert(key.clone(), Value::Table(new_namespace()));
         }
+        if is_channel_rules(path) && !settled.contains_key(&key) {
+            settled.insert(key.clone(), Value::Table(Table::new()));
+        }
         let known: Vec<String> = settled.keys().cloned().collect();
         match (settled.get_mut(&key), value) {
+            // A rule has no defaults of its own: reading it finds what is wrong with it.
+            (Some(Value::Table(below)), Value::Table(rule))
+                if path.len() == 4 && is_channel_rules(&path[..3]) =>
+            {
+                below.extend(rule);
+            }
             (Some(Value::Table(below)), Value::Table(table)) => merge(below, table, path, origin, problems),
             (Some(default), value) if default.same_type(&value) => *default = value,
             (Some(default), value) => problems.push(format!(
@@ -147,6 +158,11 @@ fn merge(
         }
         path.pop();
     }
+}
+
+/// Whether this is the path of a namespace's own table of channels, or of a channel in it.
+fn is_channel_rules(path: &[String]) -> bool {
+    matches!(path.len(), 3 | 4) && path[0] == NAMESPACES && path[2] == CHANNELS
 }
 
 fn unknown(name: &str, key: &str, path: &[String], origin: &str, known: &[String]) -> String {

@@ -1,5 +1,6 @@
 //! One shard: the task that owns its channels.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::future::pending;
 use std::sync::Arc;
@@ -141,7 +142,7 @@ impl Shard {
             return request.refuse(&unknown_namespace(&topic));
         };
         let kind = Kind::of(namespace.durability);
-        let retention = Retention::of(namespace);
+        let retention = Retention::of(&namespace);
         self.places.insert(topic.clone(), Place::Opening(vec![request]));
         self.awaited += 1;
         let door = self.door.clone();
@@ -164,7 +165,7 @@ impl Shard {
             }
         };
         let namespace = self.namespace(topic);
-        let channel = Channel::new(topic.clone(), namespace, opened, self.now_ms());
+        let channel = Channel::new(topic.clone(), &namespace, opened, self.now_ms());
         self.tails_bytes += channel.tail_bytes();
         self.places.insert(topic.clone(), Place::Open(Box::new(channel)));
         for request in waiting {
@@ -239,7 +240,7 @@ impl Shard {
         });
         let namespace = self.namespace(topic);
         let kind = Kind::of(namespace.durability);
-        let retention = Retention::of(namespace);
+        let retention = Retention::of(&namespace);
         let in_flight = InFlight {
             topic: topic.clone(),
             pending,
@@ -371,7 +372,7 @@ impl Shard {
         result
     }
 
-    fn namespace(&self, topic: &ChannelName) -> &Namespace {
+    fn namespace(&self, topic: &ChannelName) -> Cow<'_, Namespace> {
         self.world
             .namespaces
             .of(topic)

@@ -6,6 +6,8 @@ mod covers;
 mod handshakes;
 mod lifetimes;
 mod limits;
+mod namespaces;
 mod raw;
 mod sessions;
 mod support;
+mod talker;

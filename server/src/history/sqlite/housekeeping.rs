@@ -52,7 +52,7 @@ impl Housekeeping {
                 continue;
             };
             if let Some(namespace) = self.namespaces.of(&topic) {
-                trim_by_age(transaction, &topic, Retention::of(namespace), now_ms)?;
+                trim_by_age(transaction, &topic, Retention::of(&namespace), now_ms)?;
             }
         }
         let round_ends = channels.len() < CHANNELS_AT_ONCE;
