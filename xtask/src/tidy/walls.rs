@@ -22,6 +22,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     // The checker judges by what was recorded, so it may know nothing of the product.
     ("tests/histcheck", &[]),
+    // The proxy sees bytes, not the protocol.
+    ("tests/faultproxy", &[]),
     ("fuzz", &["bmt-shared", "bmt-client-core", "bmt-server-core"]),
     ("xtask", &[]),
 ];
