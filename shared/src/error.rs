@@ -153,6 +153,16 @@ pub enum AuthReason {
 }
 
 impl AuthReason {
+    /// Every reason.
+    pub const ALL: &[Self] = &[
+        Self::Missing,
+        Self::Malformed,
+        Self::InvalidSignature,
+        Self::Expired,
+        Self::NotYetValid,
+        Self::Revoked,
+    ];
+
     /// The reason as it stands on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -14,6 +14,7 @@ mod app;
 mod bench;
 mod build;
 mod dev;
+mod docs;
 mod failure;
 mod node;
 mod npm;
@@ -74,6 +75,12 @@ const COMMANDS: &[Command] = &[
         arguments: "[-- trunk arguments]",
         help: "`trunk serve` with the right tools first on the PATH; run the server beside it",
         run: dev::run,
+    },
+    Command {
+        name: "docs",
+        arguments: "",
+        help: "write the pages of docs/ that are made from the sources (the tests check them)",
+        run: docs::run,
     },
     Command {
         name: "tidy",

@@ -1,0 +1,120 @@
+//! `docs/CONFIG.md`: every setting with its default, from the structs that read them.
+
+use bmt_server::config::{Config, Mode};
+use toml::{Table, Value};
+
+use crate::page::{self, documentation, heading, row};
+
+/// A table of the configuration, its title, and the source that defines it.
+const TABLES: &[(&str, &str)] = &[
+    ("auth", include_str!("../../src/config/auth.rs")),
+    ("limits", include_str!("../../src/config/limits.rs")),
+    ("heartbeat", include_str!("../../src/config/heartbeat.rs")),
+    ("store", include_str!("../../src/config/store.rs")),
+    ("http", include_str!("../../src/config/http.rs")),
+    ("log", include_str!("../../src/config/log.rs")),
+];
+const NAMESPACE: &str = include_str!("../../../shared/src/namespace.rs");
+const ROOT: &str = include_str!("../../src/config.rs");
+
+const OPENING: &str = "\
+# Configuration
+
+Four layers, the later one wins: the defaults below, a TOML file (`--config FILE`), environment variables
+(`BMT_TABLE__KEY`, lists separated by commas), flags (`--port`, `--bind`, `--data-dir`). `bmt-server print-config`
+shows what holds in the end, secrets hidden; `bmt-server check-config` says what is wrong with it. A setting that does
+not exist is an error that names the nearest one that does. In limits, 0 means \"no limit\" unless the text says
+otherwise.
+
+```toml
+# bmt.toml: the least that a server for others needs
+[auth]
+jwt_secret = \"…\"                              # openssl rand -base64 48; or BMT_AUTH__JWT_SECRET
+
+[http]
+bind = \"0.0.0.0\"
+allowed_origins = [\"https://app.example.com\"]
+```
+";
+
+const NAMESPACES: &str = "
+## `namespaces.<name>`
+
+A table here changes only the keys it names; a new name makes a new namespace. In the environment:
+`BMT_NAMESPACES__<NAME>__<KEY>`.
+
+";
+
+const DEFAULTS: &str = "
+What the namespaces of the specification begin with:
+
+";
+
+#[test]
+fn the_configuration_page_lists_every_setting_with_its_default() {
+    let defaults = Table::try_from(Config::defaults(Mode::Production)).expect("the defaults are TOML");
+    let documented: Vec<&str> = TABLES.iter().map(|(name, _)| *name).chain(["namespaces"]).collect();
+    for table in defaults.keys() {
+        assert!(documented.contains(&table.as_str()), "`{table}` is on no page");
+    }
+    let mut text = OPENING.to_owned();
+    for (name, source) in TABLES {
+        text += &format!("\n## `{name}`\n\n{}\n\n", documented_as(ROOT, &format!("pub {name}:")));
+        text += &heading(["setting", "default", "environment", "what it does"]);
+        for (key, value) in settings(&defaults, name) {
+            let variable = format!("`BMT_{}__{}`", name.to_uppercase(), key.to_uppercase());
+            let meaning = documented_as(source, &format!("pub {key}:"));
+            text += &row([&format!("`{name}.{key}`"), &shown(value), &variable, &meaning]);
+        }
+    }
+    text += NAMESPACES;
+    text += &namespaces(settings(&defaults, "namespaces"));
+    page::is("CONFIG.md", &text);
+}
+
+fn settings<'a>(defaults: &'a Table, name: &str) -> &'a Table {
+    defaults[name].as_table().expect("every setting is in a table")
+}
+
+fn namespaces(defaults: &Table) -> String {
+    let keys: Vec<&String> = defaults["public"].as_table().expect("a table").keys().collect();
+    let mut text = heading(["key", "what it does"]);
+    for key in &keys {
+        let meaning = documented_as(NAMESPACE, &format!("pub {key}:"));
+        text += &row([&format!("`{key}`"), &meaning]);
+    }
+    text += DEFAULTS;
+    let names: Vec<String> = defaults.keys().map(|name| format!("`{name}`")).collect();
+    text += &format!("| | {} |\n|{}\n", names.join(" | "), " --- |".repeat(names.len() + 1));
+    for key in keys {
+        let values: Vec<String> = defaults.values().map(|table| shown(&table[key])).collect();
+        text += &format!("| `{key}` | {} |\n", values.join(" | "));
+    }
+    text
+}
+
+fn documented_as(source: &str, item: &str) -> String {
+    documentation(source, item).unwrap_or_else(|| panic!("`{item}` has no documentation"))
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) if text.is_empty() || text == "(hidden)" => "not set".to_owned(),
+        Value::Array(items) if items.is_empty() => "none".to_owned(),
+        Value::Integer(number) => grouped(*number),
+        value => format!("`{value}`"),
+    }
+}
+
+/// 1048576 as 1,048,576.
+fn grouped(number: i64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 && digit.is_ascii_digit() && !text.ends_with('-') {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
