@@ -1,6 +1,8 @@
 //! The command line.
 
+mod backup;
 mod check_config;
+mod check_store;
 mod print_config;
 mod serve;
 
@@ -28,6 +30,16 @@ enum Command {
     PrintConfig(Settings),
     /// Check the configuration and say what is wrong with it
     CheckConfig(Settings),
+    /// Look through everything that is stored and say what is wrong with it; a server may be running
+    CheckStore(Settings),
+    /// Copy everything that is stored into a new folder; a server may be running
+    Backup {
+        /// The folder to make
+        #[arg(value_name = "FOLDER")]
+        to: PathBuf,
+        #[command(flatten)]
+        settings: Settings,
+    },
 }
 
 /// Where the configuration comes from. Environment variables such as `BMT_HTTP__PORT` stand between the file and
@@ -52,6 +64,15 @@ struct Settings {
 }
 
 impl Settings {
+    /// Only where everything is kept: what is in the folder can be read without the secret of its server.
+    fn data_dir(mut self) -> Result<PathBuf, String> {
+        if let Some(named) = self.data_dir.take() {
+            return Ok(named);
+        }
+        let config = self.load().map_err(|error| error.to_string())?;
+        Ok(config.store.data_dir)
+    }
+
     fn load(self) -> Result<Config, ConfigError> {
         let flags = Flags {
             mode: if self.dev { Mode::Dev } else { Mode::Production },
@@ -73,6 +94,8 @@ pub fn run() -> ExitCode {
         Command::Serve(settings) => serve::run(settings),
         Command::PrintConfig(settings) => print_config::run(settings),
         Command::CheckConfig(settings) => check_config::run(settings),
+        Command::CheckStore(settings) => check_store::run(settings),
+        Command::Backup { to, settings } => backup::run(settings, &to),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

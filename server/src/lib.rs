@@ -38,6 +38,7 @@ pub mod shutdown;
 
 pub mod accounts;
 pub mod auth;
+pub mod backup;
 pub mod data_dir;
 
 pub mod assets;

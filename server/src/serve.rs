@@ -29,8 +29,10 @@ use crate::shutdown::{SHUTDOWN_LIMIT, Shutdown};
 
 /// Of the time to the exit, what connections have to hear of it and to close.
 const CONNECTIONS_LIMIT: Duration = Duration::from_secs(3);
-const ACCOUNTS_FILE: &str = "accounts.db";
-const MESSAGES_FILE: &str = "messages.db";
+/// The account database, in the data folder.
+pub(crate) const ACCOUNTS_FILE: &str = "accounts.db";
+/// The message database, in the data folder.
+pub(crate) const MESSAGES_FILE: &str = "messages.db";
 /// Of the time to the exit, what is kept for the stores after the last connection is gone.
 const STORES_LIMIT: Duration = Duration::from_secs(2);
 

@@ -16,14 +16,14 @@ use bmt_shared::request::Publish;
 use super::{Append, Batch, History, MemoryHistory, SqliteHistory, SqliteSettings, StoreFailure, Term};
 
 pub(super) const WINDOW_MS: u64 = 60_000;
-pub(super) const NOW_MS: u64 = 1_700_000_000_000;
-pub(super) const KEEP_ALL: Retention = Retention {
+pub(crate) const NOW_MS: u64 = 1_700_000_000_000;
+pub(crate) const KEEP_ALL: Retention = Retention {
     messages: None,
     ttl_ms: 0,
 };
 
 /// A store under test, asked and answered in one go.
-pub(super) struct Subject(pub(super) Arc<dyn History>);
+pub(crate) struct Subject(pub(crate) Arc<dyn History>);
 
 pub(super) fn topic(name: &str) -> ChannelName {
     ChannelName::parse(name).unwrap()
@@ -46,7 +46,7 @@ pub(super) fn draft_of(publish: Publish, user: &str, key: &str, now_ms: u64) -> 
     )
 }
 
-pub(super) fn seqs(entries: &[Arc<Entry>]) -> Vec<Seq> {
+pub(crate) fn seqs(entries: &[Arc<Entry>]) -> Vec<Seq> {
     entries.iter().map(|entry| entry.seq()).collect()
 }
 
@@ -81,7 +81,7 @@ impl Subject {
     }
 
     /// Fills a channel with messages `1..=count`.
-    pub(super) fn fill(&self, on: &str, count: usize, retention: Retention) {
+    pub(crate) fn fill(&self, on: &str, count: usize, retention: Retention) {
         let drafts = (1..=count).map(|n| draft(on, "filler", &format!("m{n}")));
         let drafts: Vec<_> = drafts.collect();
         for some in drafts.chunks(100) {
@@ -89,14 +89,14 @@ impl Subject {
         }
     }
 
-    pub(super) fn open(&self, on: &str, retention: Retention, now_ms: u64) -> Opened {
+    pub(crate) fn open(&self, on: &str, retention: Retention, now_ms: u64) -> Opened {
         let (answer, answered) = channel();
         let done = Box::new(move |result| answer.send(result).unwrap());
         self.0.open(topic(on), retention, now_ms, done);
         answered.recv().unwrap().unwrap()
     }
 
-    pub(super) fn read(&self, read: Read) -> Page {
+    pub(crate) fn read(&self, read: Read) -> Page {
         let (answer, answered) = channel();
         self.0
             .read(read, Box::new(move |result| answer.send(result).unwrap()));
@@ -109,7 +109,7 @@ impl Subject {
 }
 
 /// Reads a whole channel.
-pub(super) fn all(on: &str) -> Read {
+pub(crate) fn all(on: &str) -> Read {
     Read {
         topic: topic(on),
         range: Range::Up {
@@ -403,6 +403,6 @@ pub(crate) fn settings() -> SqliteSettings {
     }
 }
 
-pub(super) fn in_sqlite(path: &Path) -> Subject {
+pub(crate) fn in_sqlite(path: &Path) -> Subject {
     Subject(Arc::new(SqliteHistory::open(path, settings()).unwrap()))
 }

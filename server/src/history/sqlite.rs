@@ -6,6 +6,7 @@
 //! in `mark.rs`.
 
 mod housekeeping;
+mod inspection;
 mod mark;
 mod open_error;
 mod pace;
@@ -37,6 +38,7 @@ use open_error::Why;
 use readers::Readers;
 use writer::{Job, Parts, Writer};
 
+pub use inspection::{Inspection, inspect};
 pub use open_error::OpenError;
 
 /// When a publisher should come again that met a closed store, ms: by then another server may be there.

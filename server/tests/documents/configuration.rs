@@ -53,13 +53,20 @@ What the namespaces of the specification begin with:
 #[test]
 fn the_configuration_page_lists_every_setting_with_its_default() {
     let defaults = Table::try_from(Config::defaults(Mode::Production)).expect("the defaults are TOML");
-    let documented: Vec<&str> = TABLES.iter().map(|(name, _)| *name).chain(["namespaces"]).collect();
+    let documented: Vec<&str> = TABLES
+        .iter()
+        .map(|(name, _)| *name)
+        .chain(["namespaces"])
+        .collect();
     for table in defaults.keys() {
         assert!(documented.contains(&table.as_str()), "`{table}` is on no page");
     }
     let mut text = OPENING.to_owned();
     for (name, source) in TABLES {
-        text += &format!("\n## `{name}`\n\n{}\n\n", documented_as(ROOT, &format!("pub {name}:")));
+        text += &format!(
+            "\n## `{name}`\n\n{}\n\n",
+            documented_as(ROOT, &format!("pub {name}:"))
+        );
         text += &heading(["setting", "default", "environment", "what it does"]);
         for (key, value) in settings(&defaults, name) {
             let variable = format!("`BMT_{}__{}`", name.to_uppercase(), key.to_uppercase());
@@ -85,7 +92,11 @@ fn namespaces(defaults: &Table) -> String {
     }
     text += DEFAULTS;
     let names: Vec<String> = defaults.keys().map(|name| format!("`{name}`")).collect();
-    text += &format!("| | {} |\n|{}\n", names.join(" | "), " --- |".repeat(names.len() + 1));
+    text += &format!(
+        "| | {} |\n|{}\n",
+        names.join(" | "),
+        " --- |".repeat(names.len() + 1)
+    );
     for key in keys {
         let values: Vec<String> = defaults.values().map(|table| shown(&table[key])).collect();
         text += &format!("| `{key}` | {} |\n", values.join(" | "));
@@ -111,7 +122,7 @@ fn grouped(number: i64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 && digit.is_ascii_digit() && !text.ends_with('-') {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) && digit.is_ascii_digit() && !text.ends_with('-') {
             text.push(',');
         }
         text.push(digit);

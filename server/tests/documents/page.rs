@@ -21,9 +21,15 @@ pub(crate) fn is(name: &str, generated: &str) {
         .zip(generated.lines())
         .position(|(is, should)| is != should)
         .map_or("its end".to_owned(), |at| {
-            format!("line {}: `{}`", at + 1, generated.lines().nth(at).unwrap_or_default())
+            format!(
+                "line {}: `{}`",
+                at + 1,
+                generated.lines().nth(at).unwrap_or_default()
+            )
         });
-    panic!("docs/{name} is not what the sources say, from {line}. Run `cargo xtask docs` and commit the page.");
+    panic!(
+        "docs/{name} is not what the sources say, from {line}. Run `cargo xtask docs` and commit the page."
+    );
 }
 
 /// One row of a Markdown table. A `|` in a cell would end it.

@@ -295,3 +295,50 @@ fn no_secret_of_anybody_is_in_the_log() {
         assert!(!log.contains(secret), "{secret} is in the log");
     }
 }
+
+#[test]
+fn a_backup_of_a_running_server_is_sound_and_a_server_starts_on_it() {
+    let dir = TempDir::new().unwrap();
+    let (data, copy) = (dir.path().join("data"), dir.path().join("copy"));
+    let (data_dir, copy_dir) = (data.to_str().unwrap(), copy.to_str().unwrap());
+    let (_running, _) = Process::start(&data);
+
+    let checked = output(&["check-store", "--data-dir", data_dir], &[]);
+    assert!(checked.status.success(), "{}", text(&checked.stderr));
+    let made = output(&["backup", copy_dir, "--data-dir", data_dir], &[]);
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    assert!(
+        text(&made.stdout).contains("To restore"),
+        "{}",
+        text(&made.stdout)
+    );
+
+    let again = output(&["backup", copy_dir, "--data-dir", data_dir], &[]);
+    assert!(
+        text(&again.stderr).contains("is not empty"),
+        "{}",
+        text(&again.stderr)
+    );
+    let (_restored, lines) = Process::start(&copy);
+    assert!(lines.last().unwrap().starts_with("listening on "), "{lines:?}");
+}
+
+#[test]
+fn a_damaged_store_is_named_by_check_store() {
+    let dir = TempDir::new().unwrap();
+    let data_dir = dir.path().to_str().unwrap();
+    let told = |expected: &str| {
+        let checked = output(&["check-store", "--data-dir", data_dir], &[]);
+        assert!(!checked.status.success());
+        let told = text(&checked.stderr);
+        assert!(told.contains(expected), "{told}");
+    };
+    told("messages.db is not there");
+    drop(Process::start(dir.path()));
+    std::fs::write(
+        dir.path().join("accounts.db"),
+        "no database at all, and quite long enough for one",
+    )
+    .unwrap();
+    told("accounts.db");
+}

@@ -21,17 +21,30 @@ impl Mark {
             .create(true)
             .truncate(false)
             .open(path)?;
-        let mut bytes = [0; 8];
-        let commits = match file.read_exact_at(&mut bytes, 0) {
-            Ok(()) => Some(u64::from_le_bytes(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => None,
-            Err(error) => return Err(error),
-        };
+        let commits = told(&file)?;
         Ok((Self(file), commits))
+    }
+
+    /// The commits that the mark tells of, if there is one.
+    pub(super) fn read(path: &Path) -> io::Result<Option<u64>> {
+        match File::open(path) {
+            Ok(file) => told(&file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     pub(super) fn set(&self, commits: u64) -> io::Result<()> {
         self.0.write_all_at(&commits.to_le_bytes(), 0)
+    }
+}
+
+fn told(file: &File) -> io::Result<Option<u64>> {
+    let mut bytes = [0; 8];
+    match file.read_exact_at(&mut bytes, 0) {
+        Ok(()) => Ok(Some(u64::from_le_bytes(bytes))),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

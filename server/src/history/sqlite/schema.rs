@@ -137,7 +137,8 @@ fn connect(path: &Path, create: bool) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn migrate(connection: &mut Connection) -> Result<(), Why> {
+/// The version of a database of ours that this server can read.
+pub(super) fn known_version(connection: &Connection) -> Result<usize, Why> {
     let number = |name: &str| {
         connection
             .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
@@ -154,7 +155,11 @@ fn migrate(connection: &mut Connection) -> Result<(), Why> {
     if found > known {
         return Err(Why::Newer { found, known });
     }
-    let done = usize::try_from(found).map_err(|_| Why::Foreign)?;
+    usize::try_from(found).map_err(|_| Why::Foreign)
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), Why> {
+    let done = known_version(connection)?;
     for (at, step) in MIGRATIONS.iter().enumerate().skip(done) {
         migrate_to(connection, at + 1, step).map_err(Why::Sqlite)?;
         info!(version = at + 1, "the message database was migrated");
