@@ -5,6 +5,7 @@
 //!
 //! - A batch is kept whole or not at all, in its order, together with the keys by which a repetition is known
 //!   (user, topic, `messageId`). Seqs of a channel are consecutive; a failure burns none.
+//! - A read position only moves up, and is kept as the messages are.
 //! - Batches are kept in the order in which they were handed over, and answered in that order, after they are as
 //!   durable as the store can make them.
 //! - A batch that fails takes all batches with it that were handed over before the failure was known: a later
@@ -23,7 +24,7 @@ pub(crate) mod conformance;
 use std::fmt;
 use std::sync::Arc;
 
-use bmt_server_core::channel::{Appended, Draft, Opened, Page, Read, Retention};
+use bmt_server_core::channel::{Appended, Draft, Opened, Page, Read, ReadMark, Retention};
 use bmt_shared::channel::ChannelName;
 use bmt_shared::error::{ErrorCode, Failure};
 use bmt_shared::namespace::Durability;
@@ -40,14 +41,24 @@ pub type Term = u64;
 /// Most rows of one batch, and of one commit (DESIGN §2).
 pub const BATCH_ROWS: usize = 256;
 
-/// Drafts that are kept together.
+/// Drafts and read positions that are kept together.
 pub struct Batch {
     /// The newest term the sender has heard of; 0 at first.
     pub term: Term,
     /// The drafts, at most [`BATCH_ROWS`].
     pub appends: Vec<Append>,
-    /// Gets what became of each draft, in order.
+    /// Read positions that are kept with them, after them; at most [`BATCH_ROWS`].
+    pub reads: Vec<ReadMark>,
+    /// Gets what became of each draft, in order; the read positions share the batch's fate.
     pub done: Done<Vec<Appended>>,
+}
+
+impl Batch {
+    /// Rows it writes.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.appends.len() + self.reads.len()
+    }
 }
 
 /// One draft to keep.

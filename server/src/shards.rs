@@ -26,6 +26,7 @@ use bmt_shared::id::{ConnectionId, MessageId};
 use bmt_shared::identity::User;
 use bmt_shared::namespace::Namespaces;
 use bmt_shared::payload::Payload;
+use bmt_shared::position::Seq;
 use bmt_shared::reply::Reply;
 use bmt_shared::request::{HistoryQuery, Publish, Subscribe};
 use tokio::sync::{mpsc, oneshot};
@@ -228,6 +229,13 @@ impl Shards {
             return answer.give(Reply::Failed(no_presence(&topic)));
         }
         self.request(topic, 0, answer, Request::Presence);
+    }
+
+    /// Notes how far a user has read, and tells the others on the channel.
+    pub fn read(&self, who: &Subscriber, topic: ChannelName, seq: Seq, answer: Answer) {
+        self.request(topic, 0, answer, |pending| {
+            Request::Read(who.clone(), seq, pending)
+        });
     }
 
     /// A connection is gone: it leaves these channels.

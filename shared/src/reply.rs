@@ -2,7 +2,7 @@
 
 mod encode;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::channel::ChannelName;
 use crate::error::{ErrorCode, Failure};
@@ -26,7 +26,9 @@ pub enum Reply<P = Payload> {
     History(HistoryPage<P>),
     /// To `presence`.
     Presence(PresenceList),
-    /// To `read`, `refresh`, and whatever else succeeds without anything to tell.
+    /// To `read`.
+    Read(ReadTo),
+    /// To `refresh`, and whatever else succeeds without anything to tell.
     Done,
     /// The request was refused.
     Failed(Failure),
@@ -59,6 +61,38 @@ pub struct Subscribed<P = Payload> {
     /// Who is present, where it was asked for.
     #[serde(default)]
     pub presence: Option<Vec<Present>>,
+    /// Up to where the user has read here; 0 before the first `read`.
+    #[serde(default)]
+    pub read_seq: Seq,
+    /// Messages of others above `read_seq` that are kept. Exact among the newest ones in memory; of older ones
+    /// each number counts.
+    #[serde(default)]
+    pub unread: u64,
+    /// How far others have read, where it was asked for.
+    #[serde(default)]
+    pub readers: Option<Box<[Reader]>>,
+}
+
+/// How far one user has read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reader {
+    /// Who.
+    pub user_id: UserId,
+    /// Up to here.
+    pub seq: Seq,
+}
+
+/// A read position is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReadTo {
+    /// The channel.
+    pub topic: ChannelName,
+    /// The user's position now: the highest that was ever told, and never above the newest message.
+    pub seq: Seq,
+    /// As in [`Subscribed::unread`].
+    pub unread: u64,
 }
 
 /// Why a recovery was not possible.

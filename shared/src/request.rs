@@ -66,6 +66,8 @@ pub struct Subscribe {
     pub params: BTreeMap<String, Payload>,
     /// Whether the reply lists who is present, and joins and leaves are wanted.
     pub presence: bool,
+    /// Whether the reply lists how far others have read.
+    pub readers: bool,
 }
 
 impl Subscribe {
@@ -78,6 +80,7 @@ impl Subscribe {
             history: None,
             params: BTreeMap::new(),
             presence: false,
+            readers: false,
         }
     }
 }

@@ -5,7 +5,9 @@ use bmt_shared::error::{ErrorCode, Failure};
 use bmt_shared::id::{MessageId, ServerMessageId};
 use bmt_shared::message::Message;
 use bmt_shared::position::Epoch;
-use bmt_shared::reply::{HistoryPage, NotRecovered, PresenceList, Present, Published, Reply, Subscribed};
+use bmt_shared::reply::{
+    HistoryPage, NotRecovered, PresenceList, Present, Published, ReadTo, Reply, Subscribed,
+};
 use js_sys::Array;
 use wasm_bindgen::JsValue;
 
@@ -25,7 +27,8 @@ pub(crate) fn read(kind: RequestKind, body: &Body) -> Reply<JsPayload> {
         RequestKind::Presence => Some(Reply::Presence(presence(body))),
         RequestKind::SubscribeBatch => Some(batch(RequestKind::Subscribe, body)),
         RequestKind::PublishBatch => Some(batch(RequestKind::Publish, body)),
-        RequestKind::Signal | RequestKind::Read | RequestKind::Refresh => None,
+        RequestKind::Read => read_to(body).map(Reply::Read),
+        RequestKind::Signal | RequestKind::Refresh => None,
     };
     reply.unwrap_or(Reply::Done)
 }
@@ -83,6 +86,17 @@ fn subscribed(body: &Body) -> Option<Subscribed<JsPayload>> {
         oldest_seq: body.integer("oldestSeq"),
         messages: messages(body),
         presence: body.get("presence").is_object().then(|| present_users(presence)),
+        read_seq: body.integer("readSeq").unwrap_or(0),
+        unread: body.integer("unread").unwrap_or(0),
+        readers: None,
+    })
+}
+
+fn read_to(body: &Body) -> Option<ReadTo> {
+    Some(ReadTo {
+        topic: topic(body)?,
+        seq: integer(&body.seq())?,
+        unread: body.integer("unread").unwrap_or(0),
     })
 }
 
@@ -122,6 +136,8 @@ pub(crate) fn write(reply: &Reply<JsPayload>) -> JsValue {
             .set("epoch", subscribed.epoch.as_str())
             .number("subscriberCount", subscribed.subscriber_count)
             .maybe("recovered", subscribed.recovered)
+            .number("readSeq", subscribed.read_seq)
+            .number("unread", subscribed.unread)
             .maybe("presence", subscribed.presence.as_deref().map(write_users))
             .done(),
         Reply::Published(published) => write_published(published).done(),
@@ -134,6 +150,11 @@ pub(crate) fn write(reply: &Reply<JsPayload>) -> JsValue {
         Reply::Presence(list) => Fields::new()
             .set("users", write_users(&list.users))
             .number("count", list.count)
+            .done(),
+        Reply::Read(read) => Fields::new()
+            .set("topic", read.topic.as_str())
+            .number("seq", read.seq)
+            .number("unread", read.unread)
             .done(),
         Reply::Batch(_) | Reply::Unsubscribed(_) | Reply::Done | Reply::Failed(_) => JsValue::UNDEFINED,
     }

@@ -19,12 +19,14 @@
 //! a ttl) the next one carries `prev`, the last seq it was entitled to. Should the history ever number a message
 //! that does not follow the newest one, or with another epoch, all subscribers get a `gap` and recover.
 
+mod delivering;
 mod entry;
 mod filter;
 mod fingerprint;
 mod paging;
 mod presence;
 mod read;
+mod readers;
 mod recovery;
 mod retention;
 mod stream;
@@ -41,7 +43,7 @@ use std::sync::Arc;
 
 use bmt_shared::channel::ChannelName;
 use bmt_shared::error::{ErrorCode, Failure};
-use bmt_shared::event::{Gap, PresenceAction, PresenceChange};
+use bmt_shared::event::{Gap, PresenceAction, PresenceChange, Receipt};
 use bmt_shared::id::{ConnectionId, MessageId, UserId};
 use bmt_shared::limits::{FALLBACK_PAGE, HISTORY_PAGE_MAX};
 use bmt_shared::message::Signal;
@@ -51,8 +53,10 @@ use bmt_shared::position::{Epoch, Position, Seq};
 use bmt_shared::reply::{NotRecovered, PresenceList, Present, Published, Subscribed};
 use bmt_shared::request::{HistoryQuery, Subscribe};
 
-use filter::{Fields, Filter};
+use delivering::MISSED;
+use filter::Filter;
 use presence::Presence;
+use readers::Readers;
 use recovery::Wanted;
 use subscription::Subscription;
 use tail::Tail;
@@ -62,16 +66,12 @@ pub use fingerprint::Fingerprint;
 pub use paging::{ColdPage, PAGE_BYTES, Paging};
 pub use presence::{FLAP_MS, LISTED_USERS};
 pub use read::{Opened, Page, Range, Read};
+pub use readers::{Marking, READERS, READERS_LISTED, RECEIPT_SUBSCRIBERS, ReadMark};
 pub use recovery::{Cold, Subscribing};
 pub use retention::Retention;
 pub use stream::{Appended, STREAM_BYTES, STREAM_KEYS, Stream};
 pub use subscription::Subscriber;
 pub use tail::{TAIL_BYTES, TAIL_MESSAGES};
-
-/// Reason of a `gap`: messages were kept that were never delivered.
-const MISSED: &str = "missed";
-/// Reason of a `gap`: the numbering began again.
-const EPOCH_CHANGED: &str = "epoch_changed";
 
 /// What a channel has to say, and to whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +97,13 @@ pub enum Output<S> {
         /// Who and which.
         change: PresenceChange,
         /// Subscribers who asked for presence.
+        to: Vec<S>,
+    },
+    /// A user read on.
+    Receipt {
+        /// Who, and up to where.
+        receipt: Receipt,
+        /// Who gets it.
         to: Vec<S>,
     },
     /// The stream broke: these subscribers must recover.
@@ -129,7 +136,8 @@ pub struct Channel<S> {
     // In order, so that the same calls have the same outputs.
     subscriptions: BTreeMap<ConnectionId, Subscription<S>>,
     presence: Presence,
-    /// Drafts whose fate is not known.
+    readers: Readers,
+    /// Drafts and read positions whose fate is not known.
     in_flight: usize,
     /// Since when nobody needs this channel in memory.
     idle_since_ms: u64,
@@ -154,6 +162,7 @@ impl<S: Clone> Channel<S> {
             tail: Tail::new(opened.newest),
             subscriptions: BTreeMap::new(),
             presence: Presence::default(),
+            readers: Readers::new(opened.readers, opened.top),
             in_flight: 0,
             idle_since_ms: now_ms,
             outputs: VecDeque::new(),
@@ -173,6 +182,7 @@ impl<S: Clone> Channel<S> {
         now_ms: u64,
     ) -> Result<Subscribing, Failure> {
         let filter = Filter::new(&request.params);
+        let user_id = who.user.user_id.clone();
         if let Some(known) = self.subscriptions.get_mut(&connection) {
             known.filter = filter.clone();
             known.presence = request.presence;
@@ -185,6 +195,7 @@ impl<S: Clone> Channel<S> {
             let subscription = Subscription::new(who, filter.clone(), request.presence, self.top);
             self.subscriptions.insert(connection, subscription);
         }
+        let read_seq = self.readers.seq(&user_id);
         let reply = Subscribed {
             topic: self.name.clone(),
             subscriber_count: self.subscriber_count(),
@@ -195,6 +206,9 @@ impl<S: Clone> Channel<S> {
             oldest_seq: None,
             messages: Vec::new(),
             presence: (request.presence && self.rules.presence).then(|| self.presence.list()),
+            read_seq,
+            unread: self.unread(&user_id, now_ms),
+            readers: request.readers.then(|| self.readers.list()),
         };
         Ok(self.past(request, filter, reply, now_ms))
     }
@@ -490,89 +504,6 @@ impl<S: Clone> Channel<S> {
             bytes: 0,
             retention: self.rules.retention,
             now_ms,
-        }
-    }
-
-    /// A message that the history keeps. Answers to how many connections it is handed.
-    fn take_message(&mut self, entry: Arc<Entry>, epoch: &Epoch, now_ms: u64) -> u64 {
-        let follows = *epoch == self.epoch && entry.seq() == self.top + 1;
-        if !follows {
-            self.resume(entry, epoch);
-            return 0;
-        }
-        self.top = entry.seq();
-        self.oldest = self.oldest.max(self.rules.retention.oldest_by_size(self.top));
-        self.tail.push(entry.clone());
-        self.trim(now_ms);
-        self.deliver(&entry, now_ms)
-    }
-
-    fn deliver(&mut self, entry: &Arc<Entry>, now_ms: u64) -> u64 {
-        if entry.is_expired(now_ms) {
-            return 0;
-        }
-        let mut fields = Fields::of(&entry.message.payload);
-        // Nearly everybody is in the group without `prev`; filters and skips make a few more.
-        let mut direct = Vec::with_capacity(self.subscriptions.len());
-        let mut skipped: BTreeMap<Seq, Vec<S>> = BTreeMap::new();
-        for subscription in self.subscriptions.values_mut() {
-            match subscription.take(entry.seq(), &mut fields) {
-                None => {}
-                Some(None) => direct.push(subscription.who.to.clone()),
-                Some(Some(prev)) => skipped.entry(prev).or_default().push(subscription.who.to.clone()),
-            }
-        }
-        let groups = skipped.into_iter().map(|(prev, to)| (Some(prev), to));
-        let mut count = 0;
-        for (prev, to) in std::iter::once((None, direct)).chain(groups) {
-            if !to.is_empty() {
-                count += to.len() as u64;
-                let entry = entry.clone();
-                self.outputs.push_back(Output::Message { entry, prev, to });
-            }
-        }
-        count
-    }
-
-    /// Goes on at a message that does not follow the newest one: the history holds messages that were never
-    /// delivered, or began a new numbering.
-    fn resume(&mut self, entry: Arc<Entry>, epoch: &Epoch) {
-        let same_epoch = *epoch == self.epoch;
-        if same_epoch && entry.seq() <= self.top {
-            // Its subscribers had it: it was between the messages of an earlier gap.
-            return;
-        }
-        if !same_epoch {
-            self.epoch = epoch.clone();
-            self.oldest = entry.seq();
-        }
-        self.skip_to(entry.seq());
-        self.tail.push(entry);
-        let reason = if same_epoch { MISSED } else { EPOCH_CHANGED };
-        self.tell_gap(reason);
-    }
-
-    /// Goes on behind messages that were never delivered.
-    fn skip_to(&mut self, seq: Seq) {
-        self.top = seq;
-        self.oldest = self.oldest.max(self.rules.retention.oldest_by_size(self.top));
-        self.tail.clear();
-        for subscription in self.subscriptions.values_mut() {
-            subscription.cover(self.top);
-        }
-    }
-
-    fn tell_gap(&mut self, reason: &str) {
-        let gap = Gap {
-            topic: self.name.clone(),
-            reason: reason.to_owned(),
-            seq: self.top,
-            epoch: self.epoch.clone(),
-            oldest_seq: Some(self.oldest),
-        };
-        let to = self.receivers(|_, _| true);
-        if !to.is_empty() {
-            self.outputs.push_back(Output::Gap { gap, to });
         }
     }
 }

@@ -235,6 +235,23 @@ impl Session {
         self.permit(topic, Action::Subscribe, membership)
     }
 
+    /// Admits a read position. It is told to others as a signal is, so it shares the signals' rate.
+    ///
+    /// # Errors
+    /// `rate_limited`, or by permission.
+    pub fn admit_mark(
+        &mut self,
+        topic: &ChannelName,
+        membership: Membership,
+        now_ms: u64,
+    ) -> Result<(), Failure> {
+        let rate = self.rules.limits.signal_per_second;
+        self.signal
+            .take(now_ms)
+            .map_err(|wait| too_fast("signal or read", rate, wait))?;
+        self.permit(topic, Action::Subscribe, membership)
+    }
+
     /// A frame that could not be read at all.
     pub fn strike(&mut self) -> Strike {
         self.strikes += 1;

@@ -135,7 +135,15 @@ impl Connection {
                 self.reply(to, Reply::Done);
             }
             Request::Refresh(token) => self.refresh(open, to, &token, now_ms),
-            Request::Read(..) => self.refuse(to, not_here("read positions are not kept by this server yet")),
+            Request::Read(topic, seq) => {
+                match open.session.admit_mark(&topic, Membership::Unlisted, now_ms) {
+                    Ok(()) => {
+                        let who = self.subscriber(open.session.user().clone());
+                        shards.read(&who, topic, seq, Answer::Outbox(self.outbox.clone(), to));
+                    }
+                    Err(failure) => self.refuse(to, failure),
+                }
+            }
             Request::Ack(_) => self.refuse(
                 to,
                 not_here("no message waits for a confirmation: this server does not resend yet"),

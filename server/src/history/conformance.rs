@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, mpsc};
 
-use bmt_server_core::channel::{Appended, Draft, Entry, Opened, Page, Range, Read, Retention};
+use bmt_server_core::channel::{Appended, Draft, Entry, Opened, Page, Range, Read, ReadMark, Retention};
 use bmt_shared::channel::ChannelName;
 use bmt_shared::id::{MessageId, UserId};
 use bmt_shared::message::Priority;
@@ -63,6 +63,7 @@ impl Subject {
         self.0.append(Batch {
             term,
             appends: appends.collect(),
+            reads: Vec::new(),
             done: Box::new(move |result| answer.send(result).unwrap()),
         });
         answered
@@ -74,6 +75,36 @@ impl Subject {
 
     pub(super) fn append(&self, drafts: Vec<Draft>) -> Vec<Appended> {
         self.try_append(0, drafts).unwrap()
+    }
+
+    /// Keeps read positions, after the drafts.
+    fn mark(&self, drafts: Vec<Draft>, marks: &[(&str, &str, Seq)]) {
+        let (answer, answered) = channel();
+        let appends = drafts.into_iter().map(|draft| Append {
+            draft,
+            retention: KEEP_ALL,
+        });
+        let mark = |(on, user, seq): &(&str, &str, Seq)| ReadMark {
+            topic: topic(on),
+            user: UserId::new(user),
+            seq: *seq,
+        };
+        self.0.append(Batch {
+            term: 0,
+            appends: appends.collect(),
+            reads: marks.iter().map(mark).collect(),
+            done: Box::new(move |result| answer.send(result).unwrap()),
+        });
+        answered.recv().unwrap().unwrap();
+    }
+
+    fn readers(&self, on: &str) -> Vec<(String, Seq)> {
+        let readers = self.open(on, KEEP_ALL, NOW_MS).readers.into_iter();
+        let mut readers: Vec<_> = readers
+            .map(|(user, seq)| (user.as_str().to_owned(), seq))
+            .collect();
+        readers.sort();
+        readers
     }
 
     fn append_kept(&self, drafts: Vec<Draft>, retention: Retention) {
@@ -150,6 +181,7 @@ fn batches_are_kept_and_answered_in_the_order_of_their_arrival(store: &Subject) 
                 draft: draft("a", "u", &format!("k{n}")),
                 retention: KEEP_ALL,
             }],
+            reads: Vec::new(),
             done: Box::new(move |result| {
                 let seq = stored(&result.unwrap()[0]).0;
                 answer.send((n, seq)).unwrap();
@@ -360,6 +392,23 @@ fn a_message_past_its_ttl_is_left_out_and_not_counted(store: &Subject) {
     assert_eq!(at(NOW_MS + 500), (vec![1, 3, 5], false));
 }
 
+fn read_positions_are_kept_and_only_move_up(store: &Subject) {
+    store.mark(
+        vec![
+            draft("a", "u", "k1"),
+            draft("a", "u", "k2"),
+            draft("b", "u", "k1"),
+        ],
+        &[("a", "u", 1), ("a", "v", 2), ("b", "u", 1)],
+    );
+    store.mark(Vec::new(), &[("a", "u", 2), ("a", "v", 1)]);
+    store.0.release(&topic("a"));
+    let both = |seqs: [Seq; 2]| vec![("u".to_owned(), seqs[0]), ("v".to_owned(), seqs[1])];
+    assert_eq!(store.readers("a"), both([2, 2]));
+    assert_eq!(store.readers("b"), [("u".to_owned(), 1)]);
+    assert_eq!(store.readers("c"), []);
+}
+
 macro_rules! conforms {
     ($($name:ident,)*) => {
         mod memory {
@@ -393,6 +442,7 @@ conforms! {
     only_so_many_messages_are_kept,
     old_messages_are_not_kept,
     a_message_past_its_ttl_is_left_out_and_not_counted,
+    read_positions_are_kept_and_only_move_up,
 }
 
 pub(crate) fn settings() -> SqliteSettings {

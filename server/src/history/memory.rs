@@ -69,7 +69,11 @@ impl History for MemoryHistory {
                 let kept = stream(&mut streams, &append.draft.topic);
                 kept.stream.append(append.draft, append.retention, self.window_ms)
             };
-            batch.appends.into_iter().map(append).collect()
+            let results = batch.appends.into_iter().map(append).collect();
+            for mark in batch.reads {
+                stream(&mut streams, &mark.topic).stream.mark(mark);
+            }
+            results
         };
         (batch.done)(Ok(results));
     }

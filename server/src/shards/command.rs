@@ -1,10 +1,11 @@
 //! What a shard is told: by connections, and by the stores.
 
-use bmt_server_core::channel::{Appended, Cold, ColdPage, Opened, Page, Prepared};
+use bmt_server_core::channel::{Appended, Cold, ColdPage, Opened, Page, Prepared, ReadMark};
 use bmt_shared::channel::ChannelName;
 use bmt_shared::error::Failure;
 use bmt_shared::id::{ConnectionId, MessageId};
 use bmt_shared::payload::Payload;
+use bmt_shared::position::Seq;
 use bmt_shared::reply::Reply;
 use bmt_shared::request::{HistoryQuery, Subscribe};
 use tokio::sync::oneshot;
@@ -20,7 +21,11 @@ pub(super) enum Command {
     /// A store knows a channel that was asked for.
     Opened(ChannelName, Result<Opened, StoreFailure>),
     /// A store is done with a batch.
-    Appended(Kind, Vec<InFlight>, Result<Vec<Appended>, StoreFailure>),
+    Appended(
+        Kind,
+        Turn<InFlight, MarkInFlight>,
+        Result<Vec<Appended>, StoreFailure>,
+    ),
     /// A store read what a request needs.
     Read(Reading, Result<Page, StoreFailure>),
     /// Answer what is in flight, then say so and end.
@@ -35,6 +40,7 @@ pub(super) enum Request {
     Signal(Publisher, Payload, Pending),
     History(HistoryQuery, Pending),
     Presence(Pending),
+    Read(Subscriber, Seq, Pending),
     /// The connection is gone; nobody waits for an answer.
     Closed(ConnectionId),
 }
@@ -48,7 +54,8 @@ impl Request {
             | Self::Publish(_, _, _, pending)
             | Self::Signal(_, _, pending)
             | Self::History(_, pending)
-            | Self::Presence(pending) => pending,
+            | Self::Presence(pending)
+            | Self::Read(_, _, pending) => pending,
             Self::Closed(_) => return,
         };
         pending.answer.give(Reply::Failed(failure.clone()));
@@ -74,6 +81,28 @@ impl Pending {
 pub(super) struct InFlight {
     pub(super) topic: ChannelName,
     pub(super) pending: Pending,
+}
+
+/// A read position whose fate is with the store.
+pub(super) struct MarkInFlight {
+    pub(super) mark: ReadMark,
+    pub(super) by: ConnectionId,
+    pub(super) pending: Pending,
+}
+
+/// What goes to a store together: of publishes and of read positions.
+pub(super) struct Turn<P, R> {
+    pub(super) publishes: Vec<P>,
+    pub(super) reads: Vec<R>,
+}
+
+impl<P, R> Default for Turn<P, R> {
+    fn default() -> Self {
+        Self {
+            publishes: Vec::new(),
+            reads: Vec::new(),
+        }
+    }
 }
 
 /// A request that waits for messages of the store.

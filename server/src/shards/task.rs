@@ -1,5 +1,7 @@
 //! One shard: the task that owns its channels.
 
+mod storing;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::future::pending;
@@ -7,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bmt_server_core::channel::{
-    Appended, Channel, Opened, Output, Page, Paging, Prepared, Read, Retention,
-    Subscriber as ChannelSubscriber, Subscribing,
+    Channel, Opened, Output, Page, Paging, Prepared, Read, Retention, Subscriber as ChannelSubscriber,
+    Subscribing,
 };
 use bmt_shared::channel::ChannelName;
 use bmt_shared::error::{ErrorCode, Failure};
@@ -20,11 +22,11 @@ use bmt_shared::reply::{PresenceList, Reply};
 use bmt_shared::request::{HistoryQuery, Subscribe};
 use tokio::sync::{mpsc, oneshot};
 
-use super::command::{Command, InFlight, Pending, Reading, Request};
+use super::command::{Command, InFlight, MarkInFlight, Pending, Reading, Request, Turn};
 use super::random::Random;
 use super::timetable::Timetable;
 use super::{Publisher, Subscriber, World};
-use crate::history::{Append, BATCH_ROWS, Batch, Kind, StoreFailure, Term};
+use crate::history::{Append, BATCH_ROWS, Kind, StoreFailure, Term};
 use crate::outbox::{Encoded, Outbox, Outgoing};
 
 /// Commands taken at once: their publishes go to the store as one batch.
@@ -48,8 +50,8 @@ pub(super) struct Shard {
     places: HashMap<ChannelName, Place>,
     timetable: Timetable,
     random: Random,
-    /// Publishes of this turn, by store.
-    batches: [Vec<(Append, InFlight)>; Kind::ALL.len()],
+    /// Publishes and read positions of this turn, by store.
+    turns: [Turn<(Append, InFlight), MarkInFlight>; Kind::ALL.len()],
     terms: [Term; Kind::ALL.len()],
     /// Questions to the stores that are not answered yet.
     awaited: usize,
@@ -70,7 +72,7 @@ impl Shard {
             places: HashMap::new(),
             timetable: Timetable::default(),
             random: Random::new(),
-            batches: [Vec::new(), Vec::new()],
+            turns: Default::default(),
             terms: [0; Kind::ALL.len()],
             awaited: 0,
             tails_bytes: 0,
@@ -116,7 +118,7 @@ impl Shard {
         match command {
             Command::Request(topic, request) => self.request(topic, request),
             Command::Opened(topic, result) => self.opened(&topic, result),
-            Command::Appended(kind, in_flight, result) => self.appended(kind, in_flight, result),
+            Command::Appended(kind, turn, result) => self.appended(kind, turn, result),
             Command::Read(reading, result) => self.read(reading, result),
             Command::Drain(done) => self.drained = Some(done),
         }
@@ -199,6 +201,7 @@ impl Shard {
                 let list = self.with(topic, |channel, _| channel.presence());
                 pending.answer.give(Reply::Presence(list));
             }
+            Request::Read(who, seq, pending) => self.mark(topic, &who, seq, pending),
             Request::Closed(connection) => {
                 self.with(topic, |channel, now_ms| channel.unsubscribe(&connection, now_ms));
             }
@@ -245,7 +248,9 @@ impl Shard {
             topic: topic.clone(),
             pending,
         };
-        self.batches[kind as usize].push((Append { draft, retention }, in_flight));
+        self.turns[kind as usize]
+            .publishes
+            .push((Append { draft, retention }, in_flight));
     }
 
     fn history(&mut self, topic: &ChannelName, query: &HistoryQuery, pending: Pending) {
@@ -255,50 +260,6 @@ impl Shard {
                 let read = cold.read().clone();
                 self.ask(topic, read, Reading::History(cold, pending));
             }
-        }
-    }
-
-    /// Hands the publishes of this turn to their stores.
-    fn hand_over(&mut self) {
-        for kind in Kind::ALL {
-            let mut rows = std::mem::take(&mut self.batches[kind as usize]);
-            while !rows.is_empty() {
-                let rest = rows.split_off(rows.len().min(BATCH_ROWS));
-                let (appends, in_flight) = std::mem::replace(&mut rows, rest).into_iter().unzip();
-                self.awaited += 1;
-                let door = self.door.clone();
-                let done = move |result| tell(&door, Command::Appended(kind, in_flight, result));
-                self.world.histories.of(kind).append(Batch {
-                    term: self.terms[kind as usize],
-                    appends,
-                    done: Box::new(done),
-                });
-            }
-        }
-    }
-
-    fn appended(
-        &mut self,
-        kind: Kind,
-        in_flight: Vec<InFlight>,
-        result: Result<Vec<Appended>, StoreFailure>,
-    ) {
-        self.awaited -= 1;
-        let outcomes: Vec<Result<Appended, Failure>> = match result {
-            Ok(appended) => appended.into_iter().map(Ok).collect(),
-            Err(failure) => {
-                let term = &mut self.terms[kind as usize];
-                *term = failure.term.max(*term);
-                let failure = Failure::from(failure);
-                in_flight.iter().map(|_| Err(failure.clone())).collect()
-            }
-        };
-        for (InFlight { topic, pending }, outcome) in in_flight.into_iter().zip(outcomes) {
-            let published = self.with(&topic, |channel, now_ms| channel.finish_publish(outcome, now_ms));
-            pending.answer.give(match published {
-                Ok(published) => Reply::Published(published),
-                Err(failure) => Reply::Failed(failure),
-            });
         }
     }
 
@@ -404,6 +365,10 @@ fn send(output: Output<Outbox>) {
             to,
         ),
         Output::Presence { change, to } => (Encoded::new(ServerEvent::Presence(change)), to),
+        Output::Receipt { receipt, to } => (
+            Encoded::with_priority(ServerEvent::Receipt(receipt), Priority::Low),
+            to,
+        ),
         Output::Gap { gap, to } => (Encoded::new(ServerEvent::Gap(gap)), to),
     };
     let event = Arc::new(event);

@@ -1,6 +1,6 @@
 //! Writing a reply in the shapes of Socket.IO (an ack's argument) and of raw (a frame's `data`).
 
-use super::{HistoryPage, PresenceList, Present, Published, Reply, Subscribed};
+use super::{HistoryPage, PresenceList, Present, Published, Reader, Reply, Subscribed};
 use crate::error::Failure;
 use crate::id::MessageId;
 use crate::json::{self, Object};
@@ -54,6 +54,10 @@ impl Reply<Payload> {
             Self::Published(published) => published.fields(object, server_id_key),
             Self::History(page) => page.fields(object),
             Self::Presence(list) => list.fields(object),
+            Self::Read(read) => object
+                .str("topic", read.topic.as_str())
+                .number("seq", read.seq)
+                .number("unread", read.unread),
             Self::Done => object,
             Self::Failed(failure) => failure.fields(object),
         }
@@ -78,6 +82,12 @@ impl Subscribed<Payload> {
         object = object.maybe_number("oldestSeq", self.oldest_seq);
         if self.recovered.is_some() || !self.messages.is_empty() {
             object = object.with("messages", |out| write_messages(out, &self.messages));
+        }
+        object = object
+            .number("readSeq", self.read_seq)
+            .number("unread", self.unread);
+        if let Some(readers) = &self.readers {
+            object = object.list("readers", readers, |out, one| one.write_json(out));
         }
         match &self.presence {
             Some(present) => object.list("presence", present, |out, one| one.write_json(out)),
@@ -131,6 +141,15 @@ impl Present {
     }
 }
 
+impl Reader {
+    fn write_json(&self, out: &mut String) {
+        Object::open(out)
+            .str("userId", self.user_id.as_str())
+            .number("seq", self.seq)
+            .close();
+    }
+}
+
 impl Failure {
     fn fields<'a>(&self, object: Object<'a>) -> Object<'a> {
         object
@@ -170,7 +189,7 @@ mod tests {
     use super::*;
     use crate::channel::ChannelName;
     use crate::error::ErrorCode;
-    use crate::id::ServerMessageId;
+    use crate::id::{ServerMessageId, UserId};
     use crate::position::Epoch;
     use crate::reply::NotRecovered;
     use serde_json::{Value, json};
@@ -229,6 +248,12 @@ mod tests {
             oldest_seq: Some(5),
             messages: Vec::new(),
             presence: None,
+            read_seq: 4,
+            unread: 5,
+            readers: Some(Box::new([Reader {
+                user_id: UserId::new("u"),
+                seq: 9,
+            }])),
         };
         let written = socketio(&Reply::Subscribed(subscribed.clone()));
         assert_eq!(written["reason"], "trimmed");

@@ -73,10 +73,12 @@ impl Subscribe {
             });
         }
         if self.presence {
-            object.bool("presence", true)
-        } else {
-            object
+            object = object.bool("presence", true);
         }
+        if self.readers {
+            object = object.bool("readers", true);
+        }
+        object
     }
 }
 

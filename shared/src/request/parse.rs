@@ -42,6 +42,8 @@ struct SubscribeBody {
     params: BTreeMap<String, Payload>,
     #[serde(default)]
     presence: bool,
+    #[serde(default)]
+    readers: bool,
 }
 
 #[derive(Deserialize)]
@@ -166,6 +168,7 @@ fn subscribe(body: &str) -> Result<Subscribe, Failure> {
         history: body.history,
         params: body.params,
         presence: body.presence,
+        readers: body.readers,
     })
 }
 

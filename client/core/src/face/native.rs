@@ -60,7 +60,8 @@ impl Face for Native {
             RequestKind::Publish => head.published(binding).map_or(Reply::Done, Reply::Published),
             RequestKind::SubscribeBatch => self.batch(binding, RequestKind::Subscribe, body)?,
             RequestKind::PublishBatch => self.batch(binding, RequestKind::Publish, body)?,
-            RequestKind::Signal | RequestKind::Read | RequestKind::Refresh => Reply::Done,
+            RequestKind::Read => told(body, Reply::Read),
+            RequestKind::Signal | RequestKind::Refresh => Reply::Done,
         })
     }
 

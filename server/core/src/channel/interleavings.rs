@@ -287,6 +287,7 @@ impl World {
                 }
                 Output::Presence { to, .. } => assert_eq!(to, [0], "only the first client asked"),
                 Output::Signal { .. } => unreachable!("nobody signals"),
+                Output::Receipt { .. } => unreachable!("nobody reads"),
             }
         }
     }

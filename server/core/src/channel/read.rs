@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bmt_shared::channel::ChannelName;
+use bmt_shared::id::UserId;
 use bmt_shared::position::{Epoch, Seq};
 
 use super::entry::Entry;
@@ -66,4 +67,6 @@ pub struct Opened {
     pub oldest: Seq,
     /// The newest messages up to `top` without a hole, ascending, as many as make a good tail.
     pub newest: Vec<Arc<Entry>>,
+    /// Up to where which user has read; at most [`READERS`](super::READERS).
+    pub readers: Vec<(UserId, Seq)>,
 }

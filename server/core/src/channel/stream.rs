@@ -11,6 +11,7 @@ use bmt_shared::position::{Epoch, Seq};
 use super::entry::{Draft, Entry};
 use super::fingerprint::Fingerprint;
 use super::read::{Opened, Page, Range, Read};
+use super::readers::{ReadMark, Readers};
 use super::retention::Retention;
 use super::tail::{TAIL_BYTES, TAIL_MESSAGES};
 
@@ -58,6 +59,7 @@ pub struct Stream {
     keys: HashMap<(UserId, MessageId), Known>,
     /// Keys by age, with the time at which they are forgotten.
     forgets: VecDeque<(u64, (UserId, MessageId))>,
+    readers: Readers,
 }
 
 impl Stream {
@@ -71,6 +73,7 @@ impl Stream {
             bytes: 0,
             keys: HashMap::new(),
             forgets: VecDeque::new(),
+            readers: Readers::default(),
         }
     }
 
@@ -108,6 +111,11 @@ impl Stream {
         }
     }
 
+    /// Keeps how far a user has read.
+    pub fn mark(&mut self, mark: ReadMark) {
+        self.readers.note(mark.user, mark.seq);
+    }
+
     /// What a channel needs to become active.
     pub fn open(&mut self, retention: Retention, now_ms: u64) -> Opened {
         self.trim(retention, now_ms);
@@ -123,6 +131,7 @@ impl Stream {
             top: self.top,
             oldest: self.oldest(),
             newest,
+            readers: self.readers.iter().collect(),
         }
     }
 
@@ -152,7 +161,7 @@ impl Stream {
     /// Whether nothing would be lost with it but its numbering.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.keys.is_empty()
+        self.entries.is_empty() && self.keys.is_empty() && self.readers.is_empty()
     }
 
     fn oldest(&self) -> Seq {

@@ -2,6 +2,7 @@
 
 mod paging;
 mod presence;
+mod readers;
 mod recovery;
 
 use std::collections::BTreeMap;

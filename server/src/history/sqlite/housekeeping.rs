@@ -8,7 +8,7 @@ use bmt_shared::channel::ChannelName;
 use bmt_shared::namespace::Namespaces;
 use rusqlite::Connection;
 
-use super::rows::{forget_keys, trim_by_age};
+use super::rows::{forget_keys, trim_by_age, trim_reads};
 use crate::clock::Clock;
 
 /// Channels looked at in one run.
@@ -46,7 +46,8 @@ impl Housekeeping {
         let now_ms = (self.clock)();
         let more_keys = forget_keys(transaction, now_ms)?;
         let channels = self.channels(transaction)?;
-        for (_, name) in &channels {
+        for (id, name) in &channels {
+            trim_reads(transaction, *id)?;
             // A name that is none, or a namespace that is gone from the configuration: left as it is.
             let Ok(topic) = ChannelName::parse(name) else {
                 continue;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bmt_server_core::channel::{Entry, Opened, Page, Range, Read, Retention, TAIL_BYTES};
+use bmt_server_core::channel::{Entry, Opened, Page, READERS, Range, Read, Retention, TAIL_BYTES};
 use bmt_shared::channel::ChannelName;
 use bmt_shared::id::{MessageId, ServerMessageId, UserId};
 use bmt_shared::message::{Message, MessageKind};
@@ -56,6 +56,7 @@ pub(super) fn open(
             top: 0,
             oldest: 1,
             newest: Vec::new(),
+            readers: Vec::new(),
         });
     };
     let oldest = oldest_kept(&snapshot, &row, retention, now_ms)?;
@@ -66,12 +67,28 @@ pub(super) fn open(
         now_ms: 0,
     };
     let (newest, _) = run(&snapshot, topic, &row, (oldest, row.top), true, &bounds)?;
+    let readers = readers(&snapshot, &row)?;
     Ok(Opened {
         epoch: row.epoch,
         top: row.top,
         oldest,
         newest,
+        readers,
     })
+}
+
+/// Up to where which user has read.
+fn readers(snapshot: &Connection, row: &Row) -> Result<Vec<(UserId, Seq)>, ReadError> {
+    let kept = i64::try_from(READERS).expect("some thousands");
+    let mut statement = snapshot
+        .prepare_cached("SELECT user, seq FROM reads WHERE channel = ?1 ORDER BY seq DESC, user LIMIT ?2")?;
+    let mut rows = statement.query([row.id(), kept])?;
+    let mut readers = Vec::new();
+    while let Some(found) = rows.next()? {
+        let user = found.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+        readers.push((UserId::new(user), found.get::<_, i64>(1)?.cast_unsigned()));
+    }
+    Ok(readers)
 }
 
 /// A run of messages.

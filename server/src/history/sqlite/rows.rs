@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bmt_server_core::channel::{Appended, Draft, Fingerprint, Retention};
+use bmt_server_core::channel::{Appended, Draft, Fingerprint, READERS, ReadMark, Retention};
 use bmt_shared::channel::ChannelName;
 use bmt_shared::id::ServerMessageId;
 use bmt_shared::message::Priority;
@@ -88,6 +88,19 @@ impl Rows {
         Ok(fate)
     }
 
+    /// Keeps a read position in an open transaction.
+    pub(super) fn mark(&mut self, transaction: &Connection, mark: &ReadMark) -> rusqlite::Result<()> {
+        let row = self.row(transaction, &mark.topic)?;
+        transaction
+            .prepare_cached(
+                "INSERT INTO reads VALUES (?1, ?2, ?3)
+                 ON CONFLICT (channel, user) DO UPDATE SET seq = max(seq, excluded.seq)",
+            )?
+            .execute(params![row.id, mark.user.as_str(), mark.seq.cast_signed()])?;
+        self.known.insert(mark.topic.clone(), row);
+        Ok(())
+    }
+
     /// Forgets everything: the transaction is undone, or nobody knows.
     pub(super) fn forget(&mut self) {
         self.known.clear();
@@ -129,6 +142,18 @@ pub(super) fn trim_by_age(
         .map(|_| ())
 }
 
+/// Lets go the lowest read positions of a channel, where there are more than a channel keeps.
+pub(super) fn trim_reads(transaction: &Connection, channel: i64) -> rusqlite::Result<()> {
+    let kept = i64::try_from(READERS).expect("some thousands");
+    transaction
+        .prepare_cached(
+            "DELETE FROM reads WHERE channel = ?1 AND user IN (
+                SELECT user FROM reads WHERE channel = ?1 ORDER BY seq DESC, user LIMIT -1 OFFSET ?2)",
+        )?
+        .execute([channel, kept])
+        .map(|_| ())
+}
+
 /// Forgets keys whose window is over; answers whether there may be more.
 pub(super) fn forget_keys(transaction: &Connection, now_ms: u64) -> rusqlite::Result<bool> {
     let limit = i64::try_from(FORGOTTEN_AT_ONCE).expect("a few");
@@ -160,6 +185,11 @@ impl Row {
     /// Row numbers of its messages from one seq through another.
     pub(super) fn places(&self, from: Seq, through: Seq) -> (i64, i64) {
         (place(self.id, from), place(self.id, through))
+    }
+
+    /// Its number in the tables.
+    pub(super) fn id(&self) -> i64 {
+        self.id
     }
 
     /// Oldest seq there is a row for; one above the newest where there is none.

@@ -52,6 +52,13 @@ const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (sender, channel, key)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX keys_by_age ON keys (forgotten_at);",
+    // Up to where which user has read which channel.
+    "CREATE TABLE reads (
+        channel INTEGER NOT NULL,
+        user TEXT NOT NULL,
+        seq INTEGER NOT NULL,
+        PRIMARY KEY (channel, user)
+    ) STRICT, WITHOUT ROWID;",
 ];
 
 /// Databases up to this size are checked whole at every start, in well under the 3 s that a start may take. A

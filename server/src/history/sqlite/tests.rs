@@ -401,6 +401,7 @@ fn publish(store: &SqliteHistory, publisher: usize, n: usize) -> Duration {
     let (answer, answered) = channel();
     store.append(Batch {
         term: 0,
+        reads: Vec::new(),
         appends: vec![Append {
             draft: draft("a", &format!("u{publisher}"), &format!("k{n}")),
             retention: KEEP_ALL,

@@ -41,7 +41,7 @@ pub(super) enum Job {
 impl Job {
     fn rows(&self) -> usize {
         match self {
-            Self::Append(batch) => batch.appends.len(),
+            Self::Append(batch) => batch.rows(),
             Self::Release(_) => 0,
             // Nobody comes behind it: worth as many as it takes to stop waiting.
             Self::Close(_) => BATCH_ROWS,
@@ -180,10 +180,10 @@ impl Writer {
 
     /// Commits a batch together with those that wait behind it, as many as one commit may carry.
     fn commit_group(&mut self, first: Batch, waiting: &mut VecDeque<Job>) {
-        let mut rows = first.appends.len();
+        let mut rows = first.rows();
         let mut group = vec![first];
         while let Some(Job::Append(next)) = waiting.front() {
-            rows += next.appends.len();
+            rows += next.rows();
             if rows > BATCH_ROWS {
                 break;
             }
@@ -201,10 +201,7 @@ impl Writer {
         if group.is_empty() {
             return;
         }
-        let (began, rows) = (
-            Instant::now(),
-            group.iter().map(|batch| batch.appends.len()).sum(),
-        );
+        let (began, rows) = (Instant::now(), group.iter().map(Batch::rows).sum());
         let written = self.write(&group);
         self.pace.note(rows, began.elapsed());
         match written {
@@ -226,9 +223,13 @@ impl Writer {
         let written = self.transact(|rows, transaction, window_ms| {
             let each = |batch: &Batch| {
                 let appends = batch.appends.iter();
-                appends
+                let fates = appends
                     .map(|append| rows.append(transaction, append, window_ms))
-                    .collect()
+                    .collect::<rusqlite::Result<_>>()?;
+                for mark in &batch.reads {
+                    rows.mark(transaction, mark)?;
+                }
+                Ok(fates)
             };
             group.iter().map(each).collect()
         });

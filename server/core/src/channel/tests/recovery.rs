@@ -230,6 +230,7 @@ fn the_tail_stays_within_its_bounds() {
         top: 0,
         oldest: 1,
         newest: Vec::new(),
+        readers: Vec::new(),
     };
     assert_eq!(
         Channel::<()>::new(topic(), &namespace(), empty, 0).tail_bytes(),

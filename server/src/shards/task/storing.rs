@@ -1,0 +1,102 @@
+//! What a shard has kept by its stores: publishes and read positions, a turn's together.
+
+use bmt_server_core::channel::{Appended, Marking};
+use bmt_shared::channel::ChannelName;
+use bmt_shared::error::Failure;
+use bmt_shared::position::Seq;
+use bmt_shared::reply::Reply;
+
+use super::{Shard, tell};
+use crate::history::{BATCH_ROWS, Batch, Kind, StoreFailure};
+use crate::shards::Subscriber;
+use crate::shards::command::{Command, InFlight, MarkInFlight, Pending, Turn};
+
+impl Shard {
+    /// Takes a read position.
+    pub(super) fn mark(&mut self, topic: &ChannelName, who: &Subscriber, seq: Seq, pending: Pending) {
+        let user = who.user.user_id.clone();
+        match self.with(topic, |channel, now_ms| channel.begin_read(user, seq, now_ms)) {
+            Marking::Known(read) => pending.answer.give(Reply::Read(read)),
+            Marking::Keep(mark) => {
+                let kind = Kind::of(self.namespace(topic).durability);
+                self.turns[kind as usize].reads.push(MarkInFlight {
+                    mark,
+                    by: who.connection.clone(),
+                    pending,
+                });
+            }
+        }
+    }
+
+    /// Hands what came in this turn to the stores.
+    pub(super) fn hand_over(&mut self) {
+        for kind in Kind::ALL {
+            let Turn {
+                mut publishes,
+                mut reads,
+            } = std::mem::take(&mut self.turns[kind as usize]);
+            while !publishes.is_empty() || !reads.is_empty() {
+                let (appends, in_flight) = some(&mut publishes).into_iter().unzip();
+                let some_reads = some(&mut reads);
+                self.awaited += 1;
+                let door = self.door.clone();
+                let marks = some_reads.iter().map(|read| read.mark.clone()).collect();
+                let turn = Turn {
+                    publishes: in_flight,
+                    reads: some_reads,
+                };
+                let done = move |result| tell(&door, Command::Appended(kind, turn, result));
+                self.world.histories.of(kind).append(Batch {
+                    term: self.terms[kind as usize],
+                    appends,
+                    reads: marks,
+                    done: Box::new(done),
+                });
+            }
+        }
+    }
+
+    /// Tells what became of what was handed over.
+    pub(super) fn appended(
+        &mut self,
+        kind: Kind,
+        turn: Turn<InFlight, MarkInFlight>,
+        result: Result<Vec<Appended>, StoreFailure>,
+    ) {
+        self.awaited -= 1;
+        let mut failed = None;
+        let outcomes: Vec<Result<Appended, Failure>> = match result {
+            Ok(appended) => appended.into_iter().map(Ok).collect(),
+            Err(failure) => {
+                let term = &mut self.terms[kind as usize];
+                *term = failure.term.max(*term);
+                let failure = failed.insert(Failure::from(failure));
+                turn.publishes.iter().map(|_| Err(failure.clone())).collect()
+            }
+        };
+        for (InFlight { topic, pending }, outcome) in turn.publishes.into_iter().zip(outcomes) {
+            let published = self.with(&topic, |channel, now_ms| channel.finish_publish(outcome, now_ms));
+            pending.answer.give(match published {
+                Ok(published) => Reply::Published(published),
+                Err(failure) => Reply::Failed(failure),
+            });
+        }
+        for MarkInFlight { mark, by, pending } in turn.reads {
+            let outcome = failed.clone().map_or(Ok(()), Err);
+            let topic = mark.topic.clone();
+            let read = self.with(&topic, |channel, now_ms| {
+                channel.finish_read(mark, Some(&by), outcome, now_ms)
+            });
+            pending.answer.give(match read {
+                Ok(read) => Reply::Read(read),
+                Err(failure) => Reply::Failed(failure),
+            });
+        }
+    }
+}
+
+/// Takes the first of these, as many as one batch may carry.
+fn some<T>(all: &mut Vec<T>) -> Vec<T> {
+    let rest = all.split_off(all.len().min(BATCH_ROWS));
+    std::mem::replace(all, rest)
+}

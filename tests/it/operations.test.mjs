@@ -1,0 +1,46 @@
+/** The operations of SPEC §4 beyond publish and subscribe, over Socket.IO and raw. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { connect, next, request, succeed } from "../support/official.mjs";
+import { RawClient } from "../support/raw.mjs";
+import { Server } from "../support/server.mjs";
+
+const TOPIC = "public:team";
+
+test("read positions are told to the others and outlive a killed server", async (t) => {
+  const server = await Server.start(t);
+  const ann = await connect(t, server, server.token({ sub: "ann" }));
+  const raw = await RawClient.connect(t, server, server.token({ sub: "rob" }));
+  for (let n = 1; n <= 5; n++) await succeed(ann, "publish", { topic: TOPIC, payload: { n } });
+  await succeed(ann, "subscribe", { topic: TOPIC });
+  const before = await raw.request("subscribe", { topic: TOPIC });
+  assert.deepEqual([before.data.readSeq, before.data.unread], [0, 5]);
+
+  const receipt = next(ann, "receipt");
+  const read = await raw.request("read", { topic: TOPIC, seq: 3 });
+  assert.deepEqual([read.type, read.data.seq, read.data.unread], ["ack", 3, 2]);
+  assert.deepEqual(await receipt, { topic: TOPIC, userId: "rob", seq: 3 });
+  await succeed(ann, "read", { topic: TOPIC, seq: 99 });
+  const heard = await raw.frame((frame) => frame.type === "receipt");
+  assert.deepEqual(heard.data, { topic: TOPIC, userId: "ann", seq: 5 });
+
+  await server.kill();
+  await server.run();
+  const rob = await connect(t, server, server.token({ sub: "rob" }));
+  const after = await succeed(rob, "subscribe", { topic: TOPIC, readers: true });
+  assert.deepEqual([after.readSeq, after.unread], [3, 2]);
+  assert.deepEqual(after.readers, [
+    { userId: "ann", seq: 5 },
+    { userId: "rob", seq: 3 },
+  ]);
+  const back = await succeed(rob, "read", { topic: TOPIC, seq: 1 });
+  assert.equal(back.seq, 3, "a position never moves back");
+});
+
+test("who may not read a channel has no position there", async (t) => {
+  const server = await Server.start(t);
+  const ann = await connect(t, server, server.token({ sub: "ann" }));
+  const refused = await request(ann, "read", { topic: "user:bob", seq: 1 });
+  assert.equal(refused.code, "permission_denied");
+});
