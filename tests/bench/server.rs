@@ -3,6 +3,8 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
+use tempfile::TempDir;
+
 /// The secret that both servers check tokens with.
 pub(crate) const SECRET: &str = "a-secret-for-benches-only-0123456789abcdef";
 
@@ -10,33 +12,34 @@ pub(crate) struct Server {
     child: Child,
     pub(crate) address: String,
     // Removed with the server.
-    _data: tempfile::TempDir,
+    _data: TempDir,
 }
 
 impl Server {
-    /// Ours, from `BMT_SERVER_BIN`, with memory durability and without rate limits.
-    pub(crate) fn ours() -> Result<Self, String> {
-        let binary = std::env::var("BMT_SERVER_BIN")
-            .map_err(|_| "BMT_SERVER_BIN names no server: run `cargo xtask bench fanout`".to_owned())?;
-        let mut command = Command::new(binary);
-        command.args(["serve", "--dev", "--port", "0"]).envs([
-            ("BMT_NAMESPACES__PUBLIC__DURABILITY", "memory"),
-            ("BMT_LIMITS__PUBLISH_PER_SECOND", "0"),
-            ("BMT_LIMITS__CONNECTIONS_PER_USER", "0"),
-            ("BMT_LIMITS__CONNECTIONS_PER_ADDRESS", "0"),
-        ]);
-        Self::spawn(command)
+    /// Ours, with memory durability and without rate limits.
+    pub(crate) fn in_memory() -> Result<Self, String> {
+        let mut command = ours()?;
+        command.env("BMT_NAMESPACES__PUBLIC__DURABILITY", "memory");
+        Self::spawn(command, data_dir()?)
+    }
+
+    /// The plain socketioxide server, which is built beside this program.
+    pub(crate) fn plain() -> Result<Self, String> {
+        let this = std::env::current_exe().map_err(|error| error.to_string())?;
+        let plain = this
+            .with_file_name("bmt-bench-plain")
+            .with_extension(std::env::consts::EXE_EXTENSION);
+        Self::spawn(Command::new(plain), data_dir()?)
     }
 
     /// The official Node server.
     pub(crate) fn node() -> Result<Self, String> {
         let mut command = Command::new("node");
         command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/bench/node-server.mjs"));
-        Self::spawn(command)
+        Self::spawn(command, data_dir()?)
     }
 
-    fn spawn(mut command: Command) -> Result<Self, String> {
-        let data = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
+    fn spawn(mut command: Command, data: TempDir) -> Result<Self, String> {
         let mut child = command
             .env("BMT_AUTH__JWT_SECRET", SECRET)
             .env("BMT_STORE__DATA_DIR", data.path())
@@ -67,18 +70,12 @@ impl Server {
 
     /// CPU time of the process so far, user and system, in seconds.
     pub(crate) fn cpu_seconds(&self) -> Result<f64, String> {
-        let stat = self.proc_file("stat")?;
-        // The name in parentheses may hold spaces; utime and stime are the 12th and 13th fields after it.
-        let (_, fields) = stat.rsplit_once(')').ok_or("an unreadable stat file")?;
-        let fields: Vec<&str> = fields.split_whitespace().collect();
-        let ticks = |at: usize| {
-            fields
-                .get(at)
-                .and_then(|field| field.parse::<f64>().ok())
-                .unwrap_or(0.0)
-        };
-        // The kernel counts in USER_HZ, which is 100 on every Linux there is.
-        Ok((ticks(11) + ticks(12)) / 100.0)
+        cpu_seconds(&self.proc_file("stat")?)
+    }
+
+    /// The same of this process.
+    pub(crate) fn own_cpu_seconds() -> Result<f64, String> {
+        cpu_seconds(&std::fs::read_to_string("/proc/self/stat").map_err(|error| error.to_string())?)
     }
 
     /// Resident memory in MiB.
@@ -108,4 +105,35 @@ impl Drop for Server {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+fn cpu_seconds(stat: &str) -> Result<f64, String> {
+    // The name in parentheses may hold spaces; utime and stime are the 12th and 13th fields after it.
+    let (_, fields) = stat.rsplit_once(')').ok_or("an unreadable stat file")?;
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    let ticks = |at: usize| {
+        fields
+            .get(at)
+            .and_then(|field| field.parse::<f64>().ok())
+            .unwrap_or(0.0)
+    };
+    // The kernel counts in USER_HZ, which is 100 on every Linux there is.
+    Ok((ticks(11) + ticks(12)) / 100.0)
+}
+
+/// Our server's command, from `BMT_SERVER_BIN`, without rate limits.
+fn ours() -> Result<Command, String> {
+    let binary = std::env::var("BMT_SERVER_BIN")
+        .map_err(|_| "BMT_SERVER_BIN names no server: run `cargo xtask bench`".to_owned())?;
+    let mut command = Command::new(binary);
+    command.args(["serve", "--dev", "--port", "0"]).envs([
+        ("BMT_LIMITS__PUBLISH_PER_SECOND", "0"),
+        ("BMT_LIMITS__CONNECTIONS_PER_USER", "0"),
+        ("BMT_LIMITS__CONNECTIONS_PER_ADDRESS", "0"),
+    ]);
+    Ok(command)
+}
+
+fn data_dir() -> Result<TempDir, String> {
+    tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))
 }

@@ -4,23 +4,43 @@ use crate::failure::Failure;
 use crate::workspace::Workspace;
 use crate::{build, node, process};
 
-/// Builds what the bench needs, optimised, and runs it.
-pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
-    match arguments {
-        [name] if name == "fanout" => fanout(workspace),
-        _ => Err(Failure::new(
-            "name a bench: `cargo xtask bench fanout` (one publisher, many subscribers)",
-        )),
-    }
-}
+/// What there is to measure, each with a word on it.
+const BENCHES: [(&str, &str); 1] = [(
+    "fanout",
+    "one publisher, many subscribers: ours, the official Node server, plain socketioxide",
+)];
 
-fn fanout(workspace: &Workspace) -> Result<(), Failure> {
+/// Builds what the bench needs, optimised, and runs it. Further arguments go to the bench.
+pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
+    let known = |name: &str| BENCHES.iter().any(|(bench, _)| *bench == name);
+    if !arguments.first().is_some_and(|name| known(name)) {
+        let list: Vec<_> = BENCHES
+            .iter()
+            .map(|(name, about)| format!("`cargo xtask bench {name}` ({about})"))
+            .collect();
+        return Err(Failure::new(format!("name a bench: {}", list.join("; "))));
+    }
     node::install_modules(workspace, &workspace.root.join("tests"))?;
     let server = build::server(workspace, true)?;
+    // All of them: the yardstick of one bench is a program beside it.
     process::run(
         workspace
             .cargo()
-            .args(["run", "--release", "--package", "bmt-tests", "--bin", "bmt-bench"])
+            .args(["build", "--release", "--package", "bmt-tests", "--bins"]),
+    )?;
+    process::run(
+        workspace
+            .cargo()
+            .args([
+                "run",
+                "--release",
+                "--package",
+                "bmt-tests",
+                "--bin",
+                "bmt-bench",
+                "--",
+            ])
+            .args(arguments)
             .env("BMT_SERVER_BIN", server),
     )
 }

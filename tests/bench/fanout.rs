@@ -1,0 +1,94 @@
+//! The fan-out bench: one publisher keeps a number of publishes in flight, subscribers count and time what
+//! arrives. Every server in turn, in one run: on a machine that others use too, only ratios within a run compare.
+
+mod load;
+mod table;
+
+use std::time::Duration;
+
+use crate::server::Server;
+use load::Load;
+
+/// How long each measurement runs unless `BMT_BENCH_SECONDS` says otherwise, after a second of warming up.
+const MEASURE: Duration = Duration::from_secs(8);
+/// Channels, subscribers of each, and publishes in flight.
+const LOADS: [(usize, usize, usize); 5] = [
+    (1, 200, 1),
+    (1, 200, 8),
+    (1, 1_000, 1),
+    (1, 1_000, 8),
+    (500, 4, 8),
+];
+
+/// Runs them all. `only` names the servers to run; none for all.
+pub(crate) fn run(only: &[String]) -> Result<(), String> {
+    let runtime = super::runtime()?;
+    let measure = std::env::var("BMT_BENCH_SECONDS")
+        .ok()
+        .and_then(|seconds| seconds.parse().ok())
+        .map_or(MEASURE, Duration::from_secs);
+    let mut rows = Vec::new();
+    for (channels, subscribers, in_flight) in LOADS {
+        let load = Load {
+            channels,
+            subscribers,
+            in_flight,
+            measure,
+        };
+        let mut outcomes = Vec::new();
+        for kind in Kind::ALL {
+            if !only.is_empty() && !only.iter().any(|name| name == kind.name()) {
+                continue;
+            }
+            let server = kind.start()?;
+            let outcome = runtime.block_on(load.run(&server, kind.binding()));
+            outcomes.push((
+                kind,
+                outcome.map_err(|error| format!("{}: {error}", kind.name()))?,
+            ));
+        }
+        table::print(&load, &outcomes);
+        rows.push((load, outcomes));
+    }
+    table::summarise(&rows);
+    Ok(())
+}
+
+/// The servers, in the order in which they run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The official server, which all ratios are of.
+    Node,
+    /// socketioxide as a good Rust developer uses it, without storage.
+    Plain,
+    SocketIo,
+    Raw,
+}
+
+impl Kind {
+    const ALL: [Self; 4] = [Self::Node, Self::Plain, Self::SocketIo, Self::Raw];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Plain => "plain",
+            Self::SocketIo => "ours",
+            Self::Raw => "raw",
+        }
+    }
+
+    fn start(self) -> Result<Server, String> {
+        match self {
+            Self::Node => Server::node(),
+            Self::Plain => Server::plain(),
+            Self::SocketIo | Self::Raw => Server::in_memory(),
+        }
+    }
+
+    fn binding(self) -> crate::peer::Binding {
+        match self {
+            Self::Node | Self::Plain | Self::SocketIo => crate::peer::Binding::SocketIo,
+            Self::Raw => crate::peer::Binding::Raw,
+        }
+    }
+}
