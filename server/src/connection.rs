@@ -67,6 +67,7 @@ impl Settings {
                 backlog_requests: count(limits.inbound_requests),
                 backlog_bytes: count(limits.inbound_bytes),
                 namespaces: config.namespaces.clone(),
+                members: None,
             }),
             heartbeat: config.heartbeat.clone(),
             outbox: Bounds {

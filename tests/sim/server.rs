@@ -16,7 +16,6 @@ use bmt_shared::id::{ConnectionId, MessageId, UserId};
 use bmt_shared::identity::{Role, User};
 use bmt_shared::message::Message;
 use bmt_shared::namespace::Namespaces;
-use bmt_shared::permission::Membership;
 use bmt_shared::position::Epoch;
 use bmt_shared::reply::{NotRecovered, Reply, Subscribed};
 use bmt_shared::request::{Call, Request, Subscribe};
@@ -304,7 +303,7 @@ impl Server {
         let user = session.user().clone();
         let admitted = session
             .admit_subscribe(now)
-            .and_then(|()| session.subscribe(&request.topic, 0, Membership::Unlisted));
+            .and_then(|()| session.subscribe(&request.topic, 0));
         if let Err(failure) = admitted {
             return Reply::Failed(failure);
         }

@@ -9,6 +9,7 @@
 mod backlog;
 mod bucket;
 mod expiry;
+mod memberships;
 mod subscriptions;
 
 #[cfg(test)]
@@ -22,11 +23,12 @@ use bmt_shared::identity::User;
 use bmt_shared::limits::Limits;
 use bmt_shared::namespace::Namespaces;
 use bmt_shared::payload::Payload;
-use bmt_shared::permission::{Action, Membership, can_in};
+use bmt_shared::permission::{Action, Membership, can_in, listed_as};
 
 pub use backlog::Backlog;
 pub use bucket::TokenBucket;
 pub use expiry::{Due, Expiry};
+pub use memberships::Memberships;
 pub use subscriptions::Subscriptions;
 
 /// Malformed frames in a row after which a connection is not worth keeping.
@@ -49,6 +51,8 @@ pub struct Rules {
     pub backlog_bytes: usize,
     /// Who may do what where.
     pub namespaces: Namespaces,
+    /// The member lists; without them no channel has one.
+    pub members: Option<Arc<dyn Memberships>>,
 }
 
 /// What follows from a malformed frame.
@@ -160,13 +164,8 @@ impl Session {
     ///
     /// # Errors
     /// By permission, or `subscribe_failed` where the connection has as many as it may have.
-    pub fn subscribe(
-        &mut self,
-        topic: &ChannelName,
-        call: u64,
-        membership: Membership,
-    ) -> Result<(), Failure> {
-        self.permit(topic, Action::Subscribe, membership)?;
+    pub fn subscribe(&mut self, topic: &ChannelName, call: u64) -> Result<(), Failure> {
+        self.permit(topic, Action::Subscribe)?;
         let most = self.rules.limits.subscriptions;
         if self.subscriptions.insert(topic, call, most) {
             return Ok(());
@@ -197,7 +196,6 @@ impl Session {
         &mut self,
         topic: &ChannelName,
         payload: &Payload,
-        membership: Membership,
         now_ms: u64,
     ) -> Result<(), Failure> {
         let rate = self.rules.limits.publish_per_second;
@@ -205,7 +203,7 @@ impl Session {
             .take(now_ms)
             .map_err(|wait| too_fast("publish", rate, wait))?;
         self.fits(payload)?;
-        self.permit(topic, Action::Publish, membership)
+        self.permit(topic, Action::Publish)
     }
 
     /// Admits a signal.
@@ -216,7 +214,6 @@ impl Session {
         &mut self,
         topic: &ChannelName,
         payload: &Payload,
-        membership: Membership,
         now_ms: u64,
     ) -> Result<(), Failure> {
         let rate = self.rules.limits.signal_per_second;
@@ -224,32 +221,27 @@ impl Session {
             .take(now_ms)
             .map_err(|wait| too_fast("signal", rate, wait))?;
         self.fits(payload)?;
-        self.permit(topic, Action::Publish, membership)
+        self.permit(topic, Action::Publish)
     }
 
     /// Admits reading a channel: history and presence.
     ///
     /// # Errors
     /// By permission.
-    pub fn admit_read(&self, topic: &ChannelName, membership: Membership) -> Result<(), Failure> {
-        self.permit(topic, Action::Subscribe, membership)
+    pub fn admit_read(&self, topic: &ChannelName) -> Result<(), Failure> {
+        self.permit(topic, Action::Subscribe)
     }
 
     /// Admits a read position. It is told to others as a signal is, so it shares the signals' rate.
     ///
     /// # Errors
     /// `rate_limited`, or by permission.
-    pub fn admit_mark(
-        &mut self,
-        topic: &ChannelName,
-        membership: Membership,
-        now_ms: u64,
-    ) -> Result<(), Failure> {
+    pub fn admit_mark(&mut self, topic: &ChannelName, now_ms: u64) -> Result<(), Failure> {
         let rate = self.rules.limits.signal_per_second;
         self.signal
             .take(now_ms)
             .map_err(|wait| too_fast("signal or read", rate, wait))?;
-        self.permit(topic, Action::Subscribe, membership)
+        self.permit(topic, Action::Subscribe)
     }
 
     /// A frame that could not be read at all.
@@ -285,19 +277,22 @@ impl Session {
         }
         self.user = user;
         self.expiry = Expiry::new(expires_at_ms);
+        Ok(self.reconsider(|_| true))
+    }
+
+    /// Decides again about the subscriptions that are `concerned` by a change of rights. Answers the channels that
+    /// the user may not read any more; they are forgotten here already.
+    pub fn reconsider(&mut self, concerned: impl Fn(&ChannelName) -> bool) -> Vec<ChannelName> {
         let lost: Vec<ChannelName> = self
             .subscriptions
             .topics()
-            .filter(|topic| {
-                self.permit(topic, Action::Subscribe, Membership::Unlisted)
-                    .is_err()
-            })
+            .filter(|topic| concerned(topic) && self.permit(topic, Action::Subscribe).is_err())
             .cloned()
             .collect();
         for topic in &lost {
             self.subscriptions.remove(topic);
         }
-        Ok(lost)
+        lost
     }
 
     /// Ends the session and answers the channels it must be taken out of.
@@ -305,7 +300,16 @@ impl Session {
         self.subscriptions.take()
     }
 
-    fn permit(&self, topic: &ChannelName, action: Action, membership: Membership) -> Result<(), Failure> {
+    fn membership(&self, topic: &ChannelName) -> Membership {
+        let members = self.rules.members.as_ref();
+        let list = members.and_then(|members| Some((members, listed_as(&self.rules.namespaces, topic)?)));
+        list.map_or(Membership::Unlisted, |(members, key)| {
+            members.of(key, &self.user.user_id)
+        })
+    }
+
+    fn permit(&self, topic: &ChannelName, action: Action) -> Result<(), Failure> {
+        let membership = self.membership(topic);
         can_in(&self.rules.namespaces, &self.user, topic, action, membership).map_err(|code| {
             let act = match action {
                 Action::Subscribe => "read",

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use bmt_shared::error::{ErrorCode, Failure};
 use bmt_shared::id::MessageId;
 use bmt_shared::limits::BATCH_REPLY_BYTES;
-use bmt_shared::permission::Membership;
 use bmt_shared::reply::{NotRecovered, Reply, Subscribed};
 use bmt_shared::request::{PublishEntry, Subscribe};
 use tokio::sync::oneshot;
@@ -69,7 +68,7 @@ impl Connection {
         for subscribe in topics {
             let admitted = subscribe.and_then(|subscribe| {
                 let topic = &subscribe.topic;
-                open.session.subscribe(topic, to.call, Membership::Unlisted)?;
+                open.session.subscribe(topic, to.call)?;
                 Ok(subscribe)
             });
             entries.push(match admitted {
@@ -117,8 +116,7 @@ impl Connection {
                 Some(failure) => Err(failure.clone()),
                 None => publish.and_then(|publish| {
                     let (topic, payload) = (&publish.topic, &publish.payload);
-                    open.session
-                        .admit_publish(topic, payload, Membership::Unlisted, now_ms)?;
+                    open.session.admit_publish(topic, payload, now_ms)?;
                     Ok(publish)
                 }),
             };

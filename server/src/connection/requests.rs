@@ -10,7 +10,6 @@ use bmt_shared::channel::ChannelName;
 use bmt_shared::error::{ErrorCode, Failure};
 use bmt_shared::event::{HeartbeatAck, ServerEvent};
 use bmt_shared::id::MessageId;
-use bmt_shared::permission::Membership;
 use bmt_shared::reply::Reply;
 use bmt_shared::request::{Call, ParseError, Publish, Request, Subscribe};
 use bytes::Bytes;
@@ -106,20 +105,15 @@ impl Connection {
             }
             Request::Publish(publish) => self.publish(open, to, publish, now_ms),
             Request::PublishBatch(entries) => self.publish_batch(open, to, entries, now_ms),
-            Request::Signal(topic, payload) => {
-                match open
-                    .session
-                    .admit_signal(&topic, &payload, Membership::Unlisted, now_ms)
-                {
-                    Ok(()) => {
-                        let from = self.publisher(open.session.user().clone());
-                        let answer = Answer::FailureOnly(self.outbox.clone(), to.clone());
-                        shards.signal(&from, topic, payload, answer);
-                        self.reply(to, Reply::Done);
-                    }
-                    Err(failure) => self.refuse(to, failure),
+            Request::Signal(topic, payload) => match open.session.admit_signal(&topic, &payload, now_ms) {
+                Ok(()) => {
+                    let from = self.publisher(open.session.user().clone());
+                    let answer = Answer::FailureOnly(self.outbox.clone(), to.clone());
+                    shards.signal(&from, topic, payload, answer);
+                    self.reply(to, Reply::Done);
                 }
-            }
+                Err(failure) => self.refuse(to, failure),
+            },
             Request::History(query) => match admit_read(open, &query.topic) {
                 Ok(()) => shards.history(query, Answer::Outbox(self.outbox.clone(), to)),
                 Err(failure) => self.refuse(to, failure),
@@ -135,15 +129,13 @@ impl Connection {
                 self.reply(to, Reply::Done);
             }
             Request::Refresh(token) => self.refresh(open, to, &token, now_ms),
-            Request::Read(topic, seq) => {
-                match open.session.admit_mark(&topic, Membership::Unlisted, now_ms) {
-                    Ok(()) => {
-                        let who = self.subscriber(open.session.user().clone());
-                        shards.read(&who, topic, seq, Answer::Outbox(self.outbox.clone(), to));
-                    }
-                    Err(failure) => self.refuse(to, failure),
+            Request::Read(topic, seq) => match open.session.admit_mark(&topic, now_ms) {
+                Ok(()) => {
+                    let who = self.subscriber(open.session.user().clone());
+                    shards.read(&who, topic, seq, Answer::Outbox(self.outbox.clone(), to));
                 }
-            }
+                Err(failure) => self.refuse(to, failure),
+            },
             Request::Ack(_) => self.refuse(
                 to,
                 not_here("no message waits for a confirmation: this server does not resend yet"),
@@ -152,10 +144,10 @@ impl Connection {
     }
 
     fn subscribe(self: &Arc<Self>, open: &mut Open, to: ReplyTo, subscribe: Subscribe, now_ms: u64) {
-        let admitted = open.session.admit_subscribe(now_ms).and_then(|()| {
-            open.session
-                .subscribe(&subscribe.topic, to.call, Membership::Unlisted)
-        });
+        let admitted = open
+            .session
+            .admit_subscribe(now_ms)
+            .and_then(|()| open.session.subscribe(&subscribe.topic, to.call));
         if let Err(failure) = admitted {
             return self.refuse(to, failure);
         }
@@ -168,9 +160,9 @@ impl Connection {
     }
 
     fn publish(self: &Arc<Self>, open: &mut Open, to: ReplyTo, publish: Publish, now_ms: u64) {
-        let admitted =
-            open.session
-                .admit_publish(&publish.topic, &publish.payload, Membership::Unlisted, now_ms);
+        let admitted = open
+            .session
+            .admit_publish(&publish.topic, &publish.payload, now_ms);
         if let Err(failure) = admitted {
             return self.refuse(to, failure);
         }
@@ -191,7 +183,7 @@ fn speak(request: &Request, callback: Option<i64>) -> Speak {
 }
 
 fn admit_read(open: &Open, topic: &ChannelName) -> Result<(), Failure> {
-    open.session.admit_read(topic, Membership::Unlisted)
+    open.session.admit_read(topic)
 }
 
 fn not_here(message: &str) -> Failure {

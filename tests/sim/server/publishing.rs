@@ -7,7 +7,6 @@ use bmt_shared::channel::ChannelName;
 use bmt_shared::error::Failure;
 use bmt_shared::id::{MessageId, UserId};
 use bmt_shared::payload::Payload;
-use bmt_shared::permission::Membership;
 use bmt_shared::reply::Reply;
 use bmt_shared::request::{Publish, PublishEntry};
 
@@ -96,9 +95,7 @@ impl Server {
 
     pub(super) fn admit(&mut self, wire: WireId, publish: &Publish, now: u64) -> Result<(), Failure> {
         match self.session(wire) {
-            Some(session) => {
-                session.admit_publish(&publish.topic, &publish.payload, Membership::Unlisted, now)
-            }
+            Some(session) => session.admit_publish(&publish.topic, &publish.payload, now),
             None => Ok(()),
         }
     }

@@ -1,6 +1,6 @@
 //! What a session lets through.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bmt_shared::channel::ChannelName;
 use bmt_shared::error::{ErrorCode, Failure};
@@ -9,7 +9,7 @@ use bmt_shared::identity::{Role, User};
 use bmt_shared::payload::Payload;
 use bmt_shared::permission::Membership;
 
-use super::{RESTORE_WINDOW_MS, Rules, STRIKES, Session, Strike};
+use super::{Memberships, RESTORE_WINDOW_MS, Rules, STRIKES, Session, Strike};
 
 const START: u64 = 1_000_000;
 
@@ -42,7 +42,7 @@ fn code(result: Result<(), Failure>) -> Option<ErrorCode> {
 fn publish(session: &mut Session, name: &str, bytes: usize) -> Option<ErrorCode> {
     // Two quotes belong to the JSON text.
     let payload = Payload::parse(&format!("\"{}\"", "x".repeat(bytes - 2))).unwrap();
-    code(session.admit_publish(&topic(name), &payload, Membership::Unlisted, START))
+    code(session.admit_publish(&topic(name), &payload, START))
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn publishing_too_fast_tells_when_to_come_again() {
     }
     let payload = Payload::parse("1").unwrap();
     let failure = session
-        .admit_publish(&topic("public:chat"), &payload, Membership::Unlisted, START)
+        .admit_publish(&topic("public:chat"), &payload, START)
         .unwrap_err();
     assert_eq!(
         (failure.code, failure.retry_after_ms),
@@ -86,11 +86,11 @@ fn refusals_name_the_reason() {
         Some(ErrorCode::ChannelNotFound)
     );
     assert_eq!(
-        code(session.admit_read(&topic("private:x"), Membership::Unlisted)),
+        code(session.admit_read(&topic("private:x"))),
         Some(ErrorCode::PermissionDenied)
     );
     assert_eq!(
-        code(session.subscribe(&topic("private:x"), 1, Membership::Unlisted)),
+        code(session.subscribe(&topic("private:x"), 1)),
         Some(ErrorCode::PermissionDenied)
     );
     assert!(session.subscriptions().is_empty());
@@ -99,7 +99,7 @@ fn refusals_name_the_reason() {
 #[test]
 fn subscriptions_are_limited_and_a_refused_one_leaves_its_place() {
     let mut session = session(|rules| rules.limits.subscriptions = 2);
-    let mut subscribe = |name: &str, call| code(session.subscribe(&topic(name), call, Membership::Unlisted));
+    let mut subscribe = |name: &str, call| code(session.subscribe(&topic(name), call));
     assert_eq!(subscribe("public:a", 1), None);
     assert_eq!(subscribe("public:b", 2), None);
     assert_eq!(subscribe("public:a", 3), None, "subscribing twice is a success");
@@ -111,10 +111,7 @@ fn subscriptions_are_limited_and_a_refused_one_leaves_its_place() {
         "a later request asked for it again"
     );
     session.refuse_subscription(&topic("public:a"), 3);
-    assert_eq!(
-        code(session.subscribe(&topic("public:c"), 5, Membership::Unlisted)),
-        None
-    );
+    assert_eq!(code(session.subscribe(&topic("public:c"), 5)), None);
     let mut ended = session.end();
     ended.sort();
     assert_eq!(ended, [topic("public:b"), topic("public:c")]);
@@ -182,10 +179,7 @@ fn a_refresh_keeps_the_user_and_drops_what_the_new_token_may_not_read() {
     let admin = user(Role::Admin);
     let mut session = Session::new(admin, Arc::new(Rules::default()), Some(START + 1), START);
     for name in ["public:a", "private:a"] {
-        assert_eq!(
-            code(session.subscribe(&topic(name), 1, Membership::Unlisted)),
-            None
-        );
+        assert_eq!(code(session.subscribe(&topic(name), 1)), None);
     }
     let lost = session.refresh(user(Role::User), Some(START + 900_000)).unwrap();
     assert_eq!(lost, [topic("private:a")]);
@@ -199,4 +193,41 @@ fn a_refresh_keeps_the_user_and_drops_what_the_new_token_may_not_read() {
         session.refresh(other, None).unwrap_err().code,
         ErrorCode::AuthenticationFailed
     );
+}
+
+#[derive(Debug)]
+struct Lists(Mutex<Membership>);
+
+impl Memberships for Lists {
+    fn of(&self, key: &str, user: &UserId) -> Membership {
+        assert_eq!((key, user.as_str()), ("document:d", "1"));
+        *self.0.lock().unwrap()
+    }
+}
+
+#[test]
+fn every_act_is_judged_by_the_member_list_as_it_is_now() {
+    let lists = Arc::new(Lists(Mutex::new(Membership::Writer)));
+    let mut session = session(|rules| rules.members = Some(lists.clone()));
+    let (document, public) = (topic("document:d:changes"), topic("public:a"));
+    assert_eq!(code(session.subscribe(&public, 1)), None);
+    assert_eq!(code(session.subscribe(&document, 2)), None);
+    assert_eq!(publish(&mut session, "document:d:changes", 2), None);
+    *lists.0.lock().unwrap() = Membership::Reader;
+    let denied = Some(ErrorCode::PermissionDenied);
+    assert_eq!(publish(&mut session, "document:d:changes", 2), denied);
+    let payload = Payload::parse("1").unwrap();
+    assert_eq!(code(session.admit_signal(&document, &payload, START)), denied);
+    assert_eq!(code(session.admit_read(&document)), None);
+    assert_eq!(session.reconsider(|_| true), []);
+    *lists.0.lock().unwrap() = Membership::Outside;
+    assert_eq!(code(session.admit_read(&document)), denied);
+    assert_eq!(
+        session.reconsider(|topic| *topic == public),
+        [],
+        "it is not concerned"
+    );
+    assert_eq!(session.reconsider(|_| true), std::slice::from_ref(&document));
+    assert_eq!(code(session.subscribe(&document, 3)), denied);
+    assert_eq!(session.subscriptions().len(), 1);
 }
