@@ -70,7 +70,7 @@ fn the_configuration_page_lists_every_setting_with_its_default() {
         text += &heading(["setting", "default", "environment", "what it does"]);
         for (key, value) in settings(&defaults, name) {
             let variable = format!("`BMT_{}__{}`", name.to_uppercase(), key.to_uppercase());
-            let meaning = documented_as(source, &format!("pub {key}:"));
+            let meaning = setting(source, key);
             text += &row([&format!("`{name}.{key}`"), &shown(value), &variable, &meaning]);
         }
     }
@@ -87,7 +87,7 @@ fn namespaces(defaults: &Table) -> String {
     let keys: Vec<&String> = defaults["public"].as_table().expect("a table").keys().collect();
     let mut text = heading(["key", "what it does"]);
     for key in &keys {
-        let meaning = documented_as(NAMESPACE, &format!("pub {key}:"));
+        let meaning = setting(NAMESPACE, key);
         text += &row([&format!("`{key}`"), &meaning]);
     }
     text += DEFAULTS;
@@ -102,6 +102,12 @@ fn namespaces(defaults: &Table) -> String {
         text += &format!("| `{key}` | {} |\n", values.join(" | "));
     }
     text
+}
+
+/// A setting is called what its field is called, or what it is renamed to.
+fn setting(source: &str, key: &str) -> String {
+    documentation(source, &format!("#[serde(rename = \"{key}\""))
+        .unwrap_or_else(|| documented_as(source, &format!("pub {key}:")))
 }
 
 fn documented_as(source: &str, item: &str) -> String {
