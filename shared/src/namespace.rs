@@ -61,7 +61,7 @@ pub struct Namespace {
     pub join_leave: bool,
     /// Most messages kept per channel; 0 keeps all.
     pub history_size: u64,
-    /// How long a message is kept, ms; 0 keeps it without end. In the configuration `history_ttl = "7d"`.
+    /// How long a message is kept: `"7d"`, `"12h"`, `"30m"`, `"90s"`, `"250ms"`; `"0"` keeps it without end. In ms.
     #[serde(rename = "history_ttl", with = "ttl::ms")]
     pub history_ttl_ms: u64,
     /// Where messages are kept.

@@ -43,6 +43,19 @@ const NAMESPACES: &str = "
 A table here changes only the keys it names; a new name makes a new namespace. In the environment:
 `BMT_NAMESPACES__<NAME>__<KEY>`.
 
+`subscribe` and `publish` are one of `users` (guests too on the `guest_channels`), `admins`, `members` (who stands in the
+channel's member list, or holds a permission), `owner` (whose id the second segment is), `document_readers` and
+`document_writers` (all users until the document has a member list). `durability` is `stored`, `memory` or `none`.
+
+A channel can be kept in another way than the rest of its namespace: `history_size`, `history_ttl`, `durability` and
+`max_subscribers` in a table of its own. The server's figures are such a channel:
+
+```toml
+[namespaces.system.channels.\"system:metrics\"]
+durability = \"memory\"
+history_size = 300
+```
+
 ";
 
 const DEFAULTS: &str = "
