@@ -5,6 +5,7 @@
 //! answered from memory.
 
 mod account;
+mod administration;
 mod database;
 mod dev;
 mod login;
@@ -30,16 +31,22 @@ use standing::StandingTable;
 use throttle::Throttle;
 
 pub use account::Account;
+pub use administration::{AccountError, NewAccount};
 pub use database::{OpenError, StoreError};
 pub use dev::DEV_ACCOUNTS;
 pub use login::{Login, LoginError, RefreshError};
 
-/// Who lost the right to be connected. Connections of theirs end at once.
+/// Whose rights became fewer, or other ones. Connections of theirs are judged anew at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Revocation {
-    /// One login is over: a logout, or a refresh token that was used twice.
-    Session(SessionId),
-    /// A user is blocked or gone.
+    /// One login is over: a logout, a changed password, or a refresh token that was used twice.
+    Session {
+        /// Whose it was.
+        user: UserId,
+        /// Which.
+        session: SessionId,
+    },
+    /// A user is blocked, let in again, gone, or of another role.
     User(UserId),
 }
 

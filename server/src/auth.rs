@@ -27,6 +27,9 @@ pub use standing::{Standing, Standings};
 
 /// The `iss` of tokens of the built-in accounts. A token without it is from elsewhere, whatever its `sub`.
 pub const BUILT_IN_ISSUER: &str = "bmt-realtime";
+/// What the account store keeps of users from elsewhere holds for their id, whoever issued their token: channels,
+/// connections and messages know users by their id alone.
+pub const ANY_ISSUER: &str = "";
 /// What the ids of guests begin with; nobody else's may.
 pub const GUEST_PREFIX: &str = "guest_";
 /// Longer tokens are refused unread: room for some hundred permissions.
@@ -39,7 +42,19 @@ pub struct Identity {
     pub user: User,
     /// When the token ends, ms since the epoch; none for guests.
     pub expires_at_ms: Option<u64>,
-    /// The login this token belongs to, where a built-in account made it.
+    /// What vouches for it, to judge it again while a connection lives.
+    pub grant: Grant,
+}
+
+/// What the token itself said. What holds is decided by the account store together with it, and anew whenever that
+/// changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The token's `iss`; [`BUILT_IN_ISSUER`] for guests without a token.
+    pub issuer: Arc<str>,
+    /// The token's role.
+    pub role: Role,
+    /// The login the token belongs to, where a built-in account made it.
     pub session: Option<SessionId>,
 }
 
@@ -96,43 +111,50 @@ impl Authenticator {
         }
         let claims = self.keys.verify(token)?;
         self.rules.check(&claims, now_ms)?;
-        if claims.is_built_in() {
-            self.built_in(claims)
-        } else {
-            self.external(claims)
-        }
-    }
-
-    fn built_in(&self, claims: Claims) -> Result<Identity, AuthReason> {
-        let session = SessionId::new(claims.sid.as_deref().ok_or(AuthReason::Malformed)?);
-        let standing = self
-            .standings
-            .of(BUILT_IN_ISSUER, &claims.sub)
-            .ok_or(AuthReason::Revoked)?;
-        if standing.blocked || self.standings.has_ended(&session) {
-            return Err(AuthReason::Revoked);
+        if claims.sub.starts_with(GUEST_PREFIX) && !claims.is_built_in() {
+            return Err(AuthReason::Malformed);
         }
         let mut identity = claims.into_identity()?;
-        identity.user.role = standing.role.unwrap_or(identity.user.role);
-        identity.session = Some(session);
+        identity.user.role = self.judge(&identity.user.user_id, &identity.grant)?;
         Ok(identity)
     }
 
-    fn external(&self, claims: Claims) -> Result<Identity, AuthReason> {
-        // Channels are granted by user id alone, so these two kinds of id belong to us.
-        if claims.sub.starts_with(GUEST_PREFIX) || self.standings.of(BUILT_IN_ISSUER, &claims.sub).is_some() {
+    /// The role that a user has now, by what the token said and what the account store says.
+    ///
+    /// # Errors
+    /// Where the user, the login or the kind of user may not be here, or not any more.
+    pub fn judge(&self, user: &UserId, grant: &Grant) -> Result<Role, AuthReason> {
+        let subject = user.as_str();
+        let anywhere = self.standings.of(ANY_ISSUER, subject).unwrap_or_default();
+        if anywhere.blocked {
+            return Err(AuthReason::Revoked);
+        }
+        let built_in = self.standings.of(BUILT_IN_ISSUER, subject);
+        if subject.starts_with(GUEST_PREFIX) {
+            // Who lets guests in no more lets nobody in by an old guest's token.
+            return if self.guests {
+                Ok(Role::Guest)
+            } else {
+                Err(AuthReason::Revoked)
+            };
+        }
+        if &*grant.issuer == BUILT_IN_ISSUER {
+            let standing = built_in.ok_or(AuthReason::Revoked)?;
+            let session = grant.session.as_ref().ok_or(AuthReason::Malformed)?;
+            if standing.blocked || self.standings.has_ended(session) {
+                return Err(AuthReason::Revoked);
+            }
+            return Ok(standing.role.unwrap_or(grant.role));
+        }
+        // Channels are granted by user id alone, so the ids of built-in accounts belong to us.
+        if built_in.is_some() {
             return Err(AuthReason::Malformed);
         }
-        let standing = self
-            .standings
-            .of(claims.iss.as_deref().unwrap_or_default(), &claims.sub)
-            .unwrap_or_default();
+        let standing = self.standings.of(&grant.issuer, subject).unwrap_or_default();
         if standing.blocked {
             return Err(AuthReason::Revoked);
         }
-        let mut identity = claims.into_identity()?;
-        identity.user.role = standing.role.unwrap_or(identity.user.role);
-        Ok(identity)
+        Ok(standing.role.or(anywhere.role).unwrap_or(grant.role))
     }
 
     /// An access token for a built-in account's login.
@@ -172,7 +194,11 @@ fn guest() -> Identity {
             permissions: Vec::new(),
         },
         expires_at_ms: None,
-        session: None,
+        grant: Grant {
+            issuer: Arc::from(BUILT_IN_ISSUER),
+            role: Role::Guest,
+            session: None,
+        },
     }
 }
 

@@ -14,6 +14,7 @@ mod live;
 mod realtime;
 mod refresh;
 mod requests;
+mod revocation;
 
 mod raw;
 mod socketio;

@@ -275,9 +275,16 @@ impl Session {
                 "this token speaks for another user; connect anew to change the user",
             ));
         }
-        self.user = user;
         self.expiry = Expiry::new(expires_at_ms);
-        Ok(self.reconsider(|_| true))
+        Ok(self.change_rights(user))
+    }
+
+    /// Goes on with other rights of the same user. Answers the channels that the user may not read any more; they
+    /// are forgotten here already.
+    pub fn change_rights(&mut self, user: Arc<User>) -> Vec<ChannelName> {
+        debug_assert_eq!(user.user_id, self.user.user_id, "a session is of one user");
+        self.user = user;
+        self.reconsider(|_| true)
     }
 
     /// Decides again about the subscriptions that are `concerned` by a change of rights. Answers the channels that

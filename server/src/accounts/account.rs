@@ -11,8 +11,12 @@ use crate::auth::{BUILT_IN_ISSUER, Standing};
 pub struct Account {
     /// The user its logins speak for. The id is opaque and says nothing of the username.
     pub user: User,
+    /// What is typed at login; none for a user from elsewhere of whom only the standing is kept.
+    pub username: Option<String>,
     /// Whether it is kept out.
     pub blocked: bool,
+    /// When it was made, ms since the epoch.
+    pub created_ms: u64,
 }
 
 impl Account {
@@ -29,7 +33,8 @@ pub(super) fn canonical(username: &str) -> String {
     username.trim().to_lowercase()
 }
 
-const COLUMNS: &str = "user_id, name, role, permissions, blocked, password_hash";
+pub(super) const COLUMNS: &str =
+    "user_id, name, role, permissions, blocked, password_hash, username, created_ms";
 
 /// The account of this username and its password hash.
 pub(super) fn by_username(
@@ -55,7 +60,7 @@ pub(super) fn insert(
     username: &str,
     name: &str,
     role: Role,
-    password_hash: &str,
+    password_hash: Option<&str>,
     dev: bool,
     now_ms: u64,
 ) -> rusqlite::Result<UserId> {
@@ -82,9 +87,10 @@ pub(super) fn sql_ms(ms: u64) -> i64 {
     i64::try_from(ms).unwrap_or(i64::MAX)
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Account> {
+pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Account> {
     let role: Option<String> = row.get(2)?;
     let permissions: String = row.get(3)?;
+    let created_ms: i64 = row.get(7)?;
     Ok(Account {
         user: User {
             user_id: UserId::new(row.get_ref(0)?.as_str()?),
@@ -93,6 +99,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Account> {
             // The column is written by us; what a hand changed into nonsense grants nothing.
             permissions: serde_json::from_str(&permissions).unwrap_or_default(),
         },
+        username: row.get(6)?,
         blocked: row.get(4)?,
+        created_ms: u64::try_from(created_ms).unwrap_or(0),
     })
 }

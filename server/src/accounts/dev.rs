@@ -49,7 +49,8 @@ impl Accounts {
             match account {
                 Some(account) => {
                     let id = account.user.user_id.as_str();
-                    self.standings.set(BUILT_IN_ISSUER, id, account.standing());
+                    self.standings
+                        .change(BUILT_IN_ISSUER, id, |standing| *standing = account.standing());
                 }
                 None => warn!(
                     username,
@@ -84,7 +85,7 @@ fn make(
             )?;
         }
         None => {
-            account::insert(connection, username, name, role, hash, true, now_ms)?;
+            account::insert(connection, username, name, role, Some(hash), true, now_ms)?;
         }
     }
     Ok(account::by_username(connection, username)?.map(|(account, _)| account))

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use bmt_shared::id::UserId;
 use bmt_shared::identity::User;
 use tracing::{info, warn};
 
@@ -10,10 +11,12 @@ use super::password::{PASSWORD_BYTES, PasswordError};
 use super::session::{self, Continued};
 use super::throttle::TooMany;
 use super::{Account, Accounts, Revocation, StoreError};
-use crate::auth::{BUILT_IN_ISSUER, RefreshToken, SessionId, Standings};
+use crate::auth::{RefreshToken, SessionId};
 
 /// Longer texts are no usernames.
 const USERNAME_BYTES: usize = 256;
+/// What is kept of a browser's name for itself.
+const AGENT_CHARACTERS: usize = 200;
 
 /// A login that holds: who it is for, and the refresh token that continues it.
 #[derive(Debug)]
@@ -76,6 +79,21 @@ impl Accounts {
         address: IpAddr,
         now_ms: u64,
     ) -> Result<Login, LoginError> {
+        self.login_from(username, password, address, "", now_ms).await
+    }
+
+    /// The same, noting what the person's program calls itself, so that they know the login again in their list.
+    ///
+    /// # Errors
+    /// As [`Self::login`].
+    pub async fn login_from(
+        &self,
+        username: &str,
+        password: &str,
+        address: IpAddr,
+        agent: &str,
+        now_ms: u64,
+    ) -> Result<Login, LoginError> {
         if username.len() > USERNAME_BYTES || password.len() > PASSWORD_BYTES {
             return Err(LoginError::Wrong);
         }
@@ -102,19 +120,30 @@ impl Accounts {
         if account.blocked {
             return Err(LoginError::Blocked);
         }
-        Ok(self.begin_session(account, now_ms).await?)
+        Ok(self.begin_session(account, agent, now_ms).await?)
     }
 
-    async fn begin_session(&self, account: Account, now_ms: u64) -> Result<Login, StoreError> {
+    /// Begins a login of an account whose person is known to be there.
+    pub(super) async fn begin_session(
+        &self,
+        account: Account,
+        agent: &str,
+        now_ms: u64,
+    ) -> Result<Login, StoreError> {
         let session = SessionId::mint();
-        let (id, user_id) = (session.clone(), account.user.user_id.clone());
-        let expires_ms = now_ms + self.session_ttl_ms;
+        let begun = session::Begun {
+            session: session.clone(),
+            user: account.user.user_id.clone(),
+            agent: agent.chars().take(AGENT_CHARACTERS).collect(),
+            now_ms,
+            expires_ms: now_ms + self.session_ttl_ms,
+        };
         let ended = self
             .database
-            .run(move |connection| session::begin(connection, &id, user_id.as_str(), now_ms, expires_ms))
+            .run(move |connection| session::begin(connection, &begun))
             .await?;
         for older in ended {
-            self.forget(older, now_ms);
+            self.forget(account.user.user_id.clone(), older, now_ms);
         }
         info!(user = account.user.user_id.as_str(), "logged in");
         Ok(self.login_of(account, session, 1))
@@ -140,7 +169,7 @@ impl Accounts {
                     user = account.user.user_id.as_str(),
                     "a refresh token was used twice; its login has been ended"
                 );
-                self.forget(session, now_ms);
+                self.forget(account.user.user_id, session, now_ms);
                 Err(RefreshError::Over)
             }
         }
@@ -163,35 +192,8 @@ impl Accounts {
             .database
             .run(move |connection| session::end(connection, &id, now_ms))
             .await?;
-        if ended {
-            self.forget(session, now_ms);
-        }
-        Ok(())
-    }
-
-    /// Keeps an account out, or lets it in again.
-    ///
-    /// # Errors
-    /// Where the store cannot be written to.
-    pub async fn set_blocked(&self, user: &User, blocked: bool) -> Result<(), StoreError> {
-        let user_id = user.user_id.clone();
-        let changed = self
-            .database
-            .run(move |connection| {
-                connection.execute(
-                    "UPDATE account SET blocked = ?2 WHERE user_id = ?1",
-                    (user_id.as_str(), blocked),
-                )
-            })
-            .await?;
-        let known = self.standings.of(BUILT_IN_ISSUER, user.user_id.as_str());
-        if let (1, Some(mut standing)) = (changed, known) {
-            standing.blocked = blocked;
-            self.standings
-                .set(BUILT_IN_ISSUER, user.user_id.as_str(), standing);
-            if blocked {
-                self.announce(Revocation::User(user.user_id.clone()));
-            }
+        if let Some(user) = ended {
+            self.forget(user, session, now_ms);
         }
         Ok(())
     }
@@ -209,12 +211,13 @@ impl Accounts {
         }
     }
 
-    fn forget(&self, session: SessionId, now_ms: u64) {
+    /// A login of `user` is over: nobody comes in by it from now on, and who is in by it goes.
+    pub(super) fn forget(&self, user: UserId, session: SessionId, now_ms: u64) {
         self.standings.end(session.clone(), now_ms);
-        self.announce(Revocation::Session(session));
+        self.announce(Revocation::Session { user, session });
     }
 
-    fn announce(&self, revocation: Revocation) {
+    pub(super) fn announce(&self, revocation: Revocation) {
         // Nobody listens while nobody is connected.
         let _ = self.revocations.send(revocation);
     }

@@ -18,6 +18,8 @@ const WAITING_HASHES: usize = 64;
 /// piece, and nobody logs in for hours.
 const GIVEN_BACK_BYTES: usize = 33 << 20;
 
+/// Shorter passwords are guessed (NIST SP 800-63B §5.1.1.2).
+const PASSWORD_CHARACTERS: usize = 8;
 /// Longer passwords are refused before they are hashed.
 pub(super) const PASSWORD_BYTES: usize = 1_024;
 
@@ -84,6 +86,17 @@ impl Passwords {
         .map_err(|_| PasswordError::Store(StoreError::Closed))?
         .map_err(PasswordError::Store)
     }
+}
+
+/// Whether somebody may choose this password; the sentence says why not.
+pub(super) fn check_new(password: &str) -> Result<(), &'static str> {
+    if password.chars().count() < PASSWORD_CHARACTERS {
+        return Err("A password has 8 characters at least. Choose a longer one; a few words are good.");
+    }
+    if password.len() > PASSWORD_BYTES {
+        return Err("A password has 1024 bytes at most. Choose a shorter one.");
+    }
+    Ok(())
 }
 
 fn make(password: &[u8]) -> Result<PasswordHash, StoreError> {

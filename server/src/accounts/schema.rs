@@ -15,7 +15,8 @@ const SQLITE_AT_LEAST: i32 = 3_051_003;
 const BUSY: Duration = Duration::from_secs(5);
 
 /// One step a version: step n leads from `user_version` n to n + 1. Steps are never changed, only added.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE account (
         user_id TEXT PRIMARY KEY,
         issuer TEXT NOT NULL,
@@ -48,7 +49,20 @@ const MIGRATIONS: [&str; 1] = ["
     CREATE INDEX session_of_user ON session (user_id, created_ms);
     CREATE INDEX session_expiry ON session (expires_ms);
     CREATE TABLE probe (only INTEGER PRIMARY KEY CHECK (only = 1), at_ms INTEGER NOT NULL) STRICT;
-"];
+",
+    "
+    -- When the account was removed. Its id stays, so that nobody else ever comes in under it.
+    ALTER TABLE account ADD COLUMN removed_ms INTEGER;
+    -- What the browser of a login called itself.
+    ALTER TABLE session ADD COLUMN agent TEXT NOT NULL DEFAULT '';
+    CREATE TABLE password_reset (
+        -- The hash of the link's code: a copy of the database opens no account.
+        code_hash BLOB PRIMARY KEY,
+        user_id TEXT NOT NULL REFERENCES account ON DELETE CASCADE,
+        expires_ms INTEGER NOT NULL
+    ) STRICT;
+",
+];
 
 /// Opens the file and brings it to this server's version.
 pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {

@@ -4,6 +4,7 @@
 //! n + 1 is presented itself: a lost answer costs nothing. After that n is spent. A spent token that comes back
 //! is in two hands, so the login ends for both.
 
+use bmt_shared::id::UserId;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::account::{self, Account, sql_ms};
@@ -33,19 +34,30 @@ struct Stored {
     over: bool,
 }
 
+/// A login that begins.
+pub(super) struct Begun {
+    pub(super) session: SessionId,
+    pub(super) user: UserId,
+    pub(super) agent: String,
+    pub(super) now_ms: u64,
+    pub(super) expires_ms: u64,
+}
+
 /// Begins a login. Answers with the older ones that had to end for it.
-pub(super) fn begin(
-    connection: &mut Connection,
-    session: &SessionId,
-    user_id: &str,
-    now_ms: u64,
-    expires_ms: u64,
-) -> rusqlite::Result<Vec<SessionId>> {
+pub(super) fn begin(connection: &mut Connection, begun: &Begun) -> rusqlite::Result<Vec<SessionId>> {
+    let now_ms = sql_ms(begun.now_ms);
     let all = connection.transaction()?;
-    all.execute("DELETE FROM session WHERE expires_ms <= ?1", [sql_ms(now_ms)])?;
+    all.execute("DELETE FROM session WHERE expires_ms <= ?1", [now_ms])?;
     all.execute(
-        "INSERT INTO session (session_id, user_id, rotated_ms, created_ms, expires_ms) VALUES (?1, ?2, ?3, ?3, ?4)",
-        params![session.as_str(), user_id, sql_ms(now_ms), sql_ms(expires_ms)],
+        "INSERT INTO session (session_id, user_id, rotated_ms, created_ms, expires_ms, agent) \
+         VALUES (?1, ?2, ?3, ?3, ?4, ?5)",
+        params![
+            begun.session.as_str(),
+            begun.user.as_str(),
+            now_ms,
+            sql_ms(begun.expires_ms),
+            begun.agent
+        ],
     )?;
     let ended = all
         .prepare(
@@ -54,12 +66,33 @@ pub(super) fn begin(
                  ORDER BY created_ms DESC, rowid DESC LIMIT -1 OFFSET ?3
              ) RETURNING session_id",
         )?
-        .query_map(params![user_id, sql_ms(now_ms), SESSIONS_PER_USER], |row| {
-            Ok(SessionId::new(row.get_ref(0)?.as_str()?))
-        })?
+        .query_map(params![begun.user.as_str(), now_ms, SESSIONS_PER_USER], read_id)?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     all.commit()?;
     Ok(ended)
+}
+
+fn read_id(row: &rusqlite::Row<'_>) -> rusqlite::Result<SessionId> {
+    Ok(SessionId::new(row.get_ref(0)?.as_str()?))
+}
+
+/// Ends all logins of a user but one. Answers with those that it ended.
+pub(super) fn end_all(
+    connection: &Connection,
+    user: &UserId,
+    but: Option<&SessionId>,
+    now_ms: u64,
+) -> rusqlite::Result<Vec<SessionId>> {
+    connection
+        .prepare(
+            "UPDATE session SET ended_ms = ?2
+             WHERE user_id = ?1 AND ended_ms IS NULL AND session_id IS NOT ?3 RETURNING session_id",
+        )?
+        .query_map(
+            params![user.as_str(), sql_ms(now_ms), but.map(SessionId::as_str)],
+            read_id,
+        )?
+        .collect()
 }
 
 /// Continues a login with a token that is known to be authentic.
@@ -86,7 +119,7 @@ pub(super) fn continue_with(
     } else if spent_just_now {
         current
     } else {
-        end_in(&all, &token.session, now_ms)?;
+        end(&all, &token.session, now_ms)?;
         all.commit()?;
         return Ok(Continued::Stolen(Box::new(account)));
     };
@@ -108,17 +141,19 @@ pub(super) fn continue_with(
     Ok(Continued::Next(Box::new(account), generation + 1))
 }
 
-/// Ends a login; false if there was none to end.
-pub(super) fn end(connection: &Connection, session: &SessionId, now_ms: u64) -> rusqlite::Result<bool> {
-    end_in(connection, session, now_ms)
-}
-
-fn end_in(connection: &Connection, session: &SessionId, now_ms: u64) -> rusqlite::Result<bool> {
-    let ended = connection.execute(
-        "UPDATE session SET ended_ms = ?2 WHERE session_id = ?1 AND ended_ms IS NULL",
-        params![session.as_str(), sql_ms(now_ms)],
-    )?;
-    Ok(ended > 0)
+/// Ends a login and answers whose it was; none if there was none to end.
+pub(super) fn end(
+    connection: &Connection,
+    session: &SessionId,
+    now_ms: u64,
+) -> rusqlite::Result<Option<UserId>> {
+    connection
+        .query_row(
+            "UPDATE session SET ended_ms = ?2 WHERE session_id = ?1 AND ended_ms IS NULL RETURNING user_id",
+            params![session.as_str(), sql_ms(now_ms)],
+            |row| Ok(UserId::new(row.get_ref(0)?.as_str()?)),
+        )
+        .optional()
 }
 
 fn find(connection: &Connection, session: &SessionId, now_ms: u64) -> rusqlite::Result<Option<Stored>> {

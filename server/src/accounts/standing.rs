@@ -57,10 +57,18 @@ impl StandingTable {
         })
     }
 
-    pub(super) fn set(&self, issuer: &str, subject: &str, standing: Standing) {
+    /// Changes what is known of a user; nothing is known of one who was never heard of.
+    pub(super) fn change(&self, issuer: &str, subject: &str, change: impl FnOnce(&mut Standing)) {
         let mut inner = self.inner.write().expect("no panic while it is written");
         let users = inner.users.entry(issuer.to_owned()).or_default();
-        users.insert(subject.to_owned(), standing);
+        change(users.entry(subject.to_owned()).or_default());
+    }
+
+    pub(super) fn forget(&self, issuer: &str, subject: &str) {
+        let mut inner = self.inner.write().expect("no panic while it is written");
+        if let Some(users) = inner.users.get_mut(issuer) {
+            users.remove(subject);
+        }
     }
 
     pub(super) fn end(&self, session: SessionId, now_ms: u64) {

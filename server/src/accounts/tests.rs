@@ -82,7 +82,11 @@ async fn each_refresh_token_is_spent_once_its_successor_was_used() {
         .await;
     assert!(matches!(owner, Err(RefreshError::Over)));
     assert!(accounts.standings().has_ended(&first.session));
-    assert_eq!(revoked.try_recv().unwrap(), Revocation::Session(first.session));
+    let expected = Revocation::Session {
+        user: first.user.user_id,
+        session: first.session,
+    };
+    assert_eq!(revoked.try_recv().unwrap(), expected);
 }
 
 #[tokio::test]
@@ -170,7 +174,7 @@ async fn a_blocked_account_is_out_everywhere_at_once() {
     let (accounts, _dir) = dev_accounts().await;
     let mut revoked = accounts.revocations();
     let login = accounts.login("bob", PASSWORD, HERE, NOW_MS).await.unwrap();
-    accounts.set_blocked(&login.user, true).await.unwrap();
+    accounts.block(&login.user.user_id).await.unwrap();
     let standing = accounts
         .standings()
         .of(BUILT_IN_ISSUER, login.user.user_id.as_str())
@@ -183,7 +187,7 @@ async fn a_blocked_account_is_out_everywhere_at_once() {
     assert!(accounts.refresh(&login.refresh_token, NOW_MS).await.is_err());
     let again = accounts.login("bob", PASSWORD, HERE, NOW_MS).await;
     assert!(matches!(again, Err(LoginError::Blocked)));
-    accounts.set_blocked(&login.user, false).await.unwrap();
+    accounts.unblock(&login.user.user_id).await.unwrap();
     assert!(accounts.login("bob", PASSWORD, HERE, NOW_MS).await.is_ok());
 }
 

@@ -1,6 +1,7 @@
 //! What a token says, and the rules it must keep (SPEC §2).
 
 use std::fmt;
+use std::sync::Arc;
 
 use bmt_shared::error::AuthReason;
 use bmt_shared::id::UserId;
@@ -8,7 +9,7 @@ use bmt_shared::identity::{Role, User};
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{BUILT_IN_ISSUER, Identity, SessionId};
+use super::{ANY_ISSUER, BUILT_IN_ISSUER, Grant, Identity, SessionId};
 
 /// Longer subjects are no ids but something else that went into the wrong claim.
 const SUBJECT_BYTES: usize = 255;
@@ -101,6 +102,15 @@ impl Claims {
             Some(name) => Role::parse(name).ok_or(AuthReason::Malformed)?,
             None => Role::default(),
         };
+        let session = self
+            .sid
+            .as_deref()
+            .filter(|_| self.iss.as_deref() == Some(BUILT_IN_ISSUER));
+        let grant = Grant {
+            issuer: Arc::from(self.iss.as_deref().unwrap_or(ANY_ISSUER)),
+            role,
+            session: session.map(SessionId::new),
+        };
         let name = self.name.filter(|name| !name.trim().is_empty());
         Ok(Identity {
             user: User {
@@ -110,7 +120,7 @@ impl Claims {
                 permissions: self.permissions.unwrap_or_default(),
             },
             expires_at_ms: Some(self.exp * 1_000),
-            session: None,
+            grant,
         })
     }
 }

@@ -105,7 +105,7 @@ fn a_token_from_an_own_back_end_speaks_for_its_subject() {
     assert_eq!(identity.user.role, Role::Admin);
     assert_eq!(identity.user.permissions, ["channel:private:x"]);
     assert_eq!(identity.expires_at_ms, Some((NOW_S + 60) * 1_000));
-    assert_eq!(identity.session, None);
+    assert_eq!(identity.grant.session, None);
 }
 
 #[test]
@@ -349,7 +349,10 @@ fn a_login_ends_with_its_session_and_with_its_account() {
     let access = authenticator.issue(&user, &session, NOW_MS);
     assert_eq!(access.expires_in_s, 15 * 60);
     let identity = authenticator.authenticate(Some(&access.token), NOW_MS).unwrap();
-    assert_eq!((identity.user, identity.session.as_ref()), (user, Some(&session)));
+    assert_eq!(
+        (identity.user, identity.grant.session.as_ref()),
+        (user, Some(&session))
+    );
 
     let late = NOW_MS + (15 * 60 + 6) * 1_000;
     assert_eq!(

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Context;
 use super::calls::{Calls, Pending, Speak};
-use crate::auth::Identity;
+use crate::auth::{Grant, Identity};
 use crate::outbox::{Encoded, Outbox, Outgoing, ReplyTo};
 use crate::random;
 use crate::shards::{Publisher, Subscriber};
@@ -43,6 +43,8 @@ pub struct Connection {
 pub(super) struct Open {
     pub(super) session: Session,
     pub(super) calls: Calls,
+    /// What the token said that it was begun or last refreshed with.
+    pub(super) grant: Grant,
 }
 
 enum State {
@@ -60,7 +62,9 @@ impl Connection {
     pub(super) fn begin(context: &Arc<Context>, identity: Identity) -> Arc<Self> {
         let now_ms = context.now_ms();
         let Identity {
-            user, expires_at_ms, ..
+            user,
+            expires_at_ms,
+            grant,
         } = identity;
         let user = Arc::new(user);
         let settings = &context.settings;
@@ -74,6 +78,7 @@ impl Connection {
             state: Mutex::new(State::Open(Box::new(Open {
                 session: Session::new(user.clone(), settings.rules.clone(), expires_at_ms, now_ms),
                 calls: Calls::default(),
+                grant,
             }))),
         });
         connection.say(ServerEvent::Connected(Connected {
@@ -92,6 +97,8 @@ impl Connection {
                 Some(settings.retry_spread_ms),
             );
         }
+        // What was revoked since the token was checked reached nobody: this one was not among the live yet.
+        connection.judge_again();
         connection
     }
 
@@ -203,10 +210,10 @@ impl Connection {
     }
 
     /// Takes subscriptions away that the user has no right to any more.
-    pub(super) fn drop_subscriptions(&self, topics: Vec<ChannelName>) {
+    pub(super) fn drop_subscriptions(&self, topics: Vec<ChannelName>, why: &str) {
         self.context.shards.closed(&self.id, topics.iter().cloned());
         for topic in topics {
-            let message = format!("your new token does not open {topic}");
+            let message = format!("{why}: {topic} is not open to you any more");
             self.say(ServerEvent::Unsubscribed(Unsubscribed {
                 topic,
                 code: ErrorCode::PermissionDenied,

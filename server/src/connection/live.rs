@@ -66,7 +66,7 @@ struct Inner {
 #[derive(Default)]
 struct State {
     connections: HashMap<ConnectionId, Arc<Connection>>,
-    per_user: HashMap<UserId, usize>,
+    per_user: HashMap<UserId, Vec<ConnectionId>>,
     per_address: HashMap<IpAddr, usize>,
     seats: usize,
     stopping: bool,
@@ -119,11 +119,15 @@ impl Live {
     pub(super) fn enter(&self, connection: &Arc<Connection>, user: &UserId) -> bool {
         let per_user = self.0.capacity.per_user;
         let mut state = self.lock();
-        let count = state.per_user.entry(user.clone()).or_default();
-        if per_user > 0 && *count >= per_user {
+        // Most users have one: no room is kept for more.
+        let theirs = state
+            .per_user
+            .entry(user.clone())
+            .or_insert_with(|| Vec::with_capacity(1));
+        if per_user > 0 && theirs.len() >= per_user {
             return false;
         }
-        *count += 1;
+        theirs.push(connection.id().clone());
         state
             .connections
             .insert(connection.id().clone(), connection.clone());
@@ -136,7 +140,12 @@ impl Live {
         if state.connections.remove(id).is_none() {
             return;
         }
-        release(&mut state.per_user, user);
+        if let Some(theirs) = state.per_user.get_mut(user) {
+            theirs.retain(|other| other != id);
+            if theirs.is_empty() {
+                state.per_user.remove(user);
+            }
+        }
         drop(state);
         self.0.left.notify_waiters();
     }
@@ -156,9 +165,10 @@ impl Live {
     /// The connections of one user.
     #[must_use]
     pub fn of_user(&self, user: &UserId) -> Vec<Arc<Connection>> {
-        let mut all = self.all();
-        all.retain(|connection| connection.user_id() == user);
-        all
+        let state = self.lock();
+        let theirs = state.per_user.get(user).map_or(&[][..], Vec::as_slice);
+        let connections = theirs.iter().filter_map(|id| state.connections.get(id));
+        connections.cloned().collect()
     }
 
     /// How many connections there are, and how many transports, the ones without a user included.

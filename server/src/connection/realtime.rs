@@ -12,7 +12,7 @@ use bmt_shared::close::CloseCode;
 use bmt_shared::error::{ErrorCode, Failure};
 
 use super::handshake::refusal;
-use super::{Context, Live, Settings, raw, socketio};
+use super::{Context, Live, Settings, raw, revocation, socketio};
 use crate::node::Node;
 use crate::shards::Shards;
 
@@ -37,6 +37,7 @@ impl Realtime {
             settings,
             live,
         });
+        revocation::watch(&context);
         let socketio = socketio::Endpoint::new(&context);
         Self { context, socketio }
     }

@@ -25,9 +25,10 @@ impl Connection {
             .refresh(Arc::new(identity.user), identity.expires_at_ms)
         {
             Ok(lost) => {
+                open.grant = identity.grant;
                 self.note_deadline(open);
                 self.reply(to, Reply::Done);
-                self.drop_subscriptions(lost);
+                self.drop_subscriptions(lost, "your new token grants less");
             }
             Err(failure) => {
                 self.refuse(to, failure);

@@ -30,7 +30,7 @@ fn sessions_of(node: &Node, headers: &HeaderMap, now_ms: u64) -> Vec<SessionId> 
         .get(header::AUTHORIZATION)
         .and_then(|token| token.to_str().ok())
         .and_then(|token| node.authenticator.authenticate(Some(token), now_ms).ok())
-        .and_then(|identity| identity.session);
+        .and_then(|identity| identity.grant.session);
     let mut sessions: Vec<_> = by_cookie.into_iter().chain(by_token).collect();
     sessions.dedup();
     sessions

@@ -8,6 +8,7 @@ mod lifetimes;
 mod limits;
 mod namespaces;
 mod raw;
+mod revocation;
 mod sessions;
 mod support;
 mod talker;

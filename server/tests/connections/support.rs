@@ -56,6 +56,10 @@ impl TestServer {
         self.address
     }
 
+    pub(crate) fn node(&self) -> &bmt_server::node::Node {
+        self.running.as_ref().unwrap().node()
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }

@@ -1,0 +1,166 @@
+//! Rights that are taken away are gone from live connections within a second (SPEC §2).
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::{Duration, Instant};
+
+use bmt_server::accounts::Login;
+use bmt_shared::id::UserId;
+use bmt_shared::identity::Role;
+use serde_json::json;
+
+use crate::raw::RawClient;
+use crate::support::{Client, Polling, Socket, TestServer, WEBSOCKET, token, token_with, unix_ms};
+
+/// What is promised (SPEC §2).
+const SOON: Duration = Duration::from_secs(1);
+
+/// Logs an account of dev mode in; answers with the login and its access token.
+async fn login(server: &TestServer, username: &str) -> (Login, String) {
+    let node = server.node();
+    let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let login = node
+        .accounts
+        .login(username, "password", here, unix_ms())
+        .await
+        .unwrap();
+    let access = node.authenticator.issue(&login.user, &login.session, unix_ms());
+    (login, access.token)
+}
+
+/// Why a token is refused at the door.
+async fn refusal(server: &TestServer, token: &str) -> String {
+    let mut socket = Socket::open(&server.url(WEBSOCKET), &[]).await.unwrap();
+    socket.text().await;
+    socket.send(format!("40{}", json!({"token": token}))).await;
+    socket.text().await
+}
+
+#[tokio::test]
+async fn a_blocked_account_loses_every_connection_within_a_second_and_stays_out() {
+    let server = TestServer::start().await;
+    let (alice, token) = login(&server, "alice").await;
+    let (_, of_bob) = login(&server, "bob").await;
+    let mut socketio = Client::connect_with(&server, &token).await;
+    let mut raw = RawClient::connect(&server, &token).await;
+    let mut bob = RawClient::connect(&server, &of_bob).await;
+    let began = Instant::now();
+    server.node().accounts.block(&alice.user.user_id).await.unwrap();
+    let closing = socketio.event("closing").await;
+    assert_eq!(
+        (&closing["code"], &closing["reason"]),
+        (&json!(4002), &json!("revoked"))
+    );
+    assert_eq!(closing.get("retryAfterMs"), None);
+    assert_eq!(
+        socketio.packet().await,
+        "41",
+        "official clients stay away after a DISCONNECT"
+    );
+    assert_eq!(raw.frame("closing").await["data"]["code"], 4002);
+    assert_eq!(raw.socket.close_code().await, Some(4002));
+    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+    assert!(
+        refusal(&server, &token)
+            .await
+            .contains("Authentication failed: revoked")
+    );
+    let published = bob
+        .request("publish", &json!({"topic": "public:a", "payload": 1}))
+        .await;
+    assert_eq!(published["type"], "ack", "bystanders hold");
+}
+
+#[tokio::test]
+async fn a_blocked_user_of_an_own_back_end_is_out_too_over_polling_as_well() {
+    let server = TestServer::start().await;
+    let mut raw = RawClient::connect(&server, &token("42")).await;
+    let polling = Polling::connect(&server, "42").await;
+    let polled = tokio::spawn(async move { polling.until("closing").await });
+    let user = UserId::new("42");
+    server.node().accounts.block(&user).await.unwrap();
+    assert_eq!(raw.frame("closing").await["data"]["code"], 4002);
+    assert!(polled.await.unwrap().contains("4002"));
+    assert!(refusal(&server, &token("42")).await.contains("revoked"));
+    server.node().accounts.unblock(&user).await.unwrap();
+    Client::connect(&server, "42").await;
+}
+
+#[tokio::test]
+async fn a_logout_ends_the_connections_of_its_login_and_no_others() {
+    let server = TestServer::start().await;
+    let (here, token_here) = login(&server, "alice").await;
+    let (_, token_there) = login(&server, "alice").await;
+    let mut one = Client::connect_with(&server, &token_here).await;
+    let mut other = Client::connect_with(&server, &token_there).await;
+    server
+        .node()
+        .accounts
+        .logout(here.session, unix_ms())
+        .await
+        .unwrap();
+    assert_eq!(one.event("closing").await["reason"], "revoked");
+    let subscribed = other.request("subscribe", &json!({"topic": "public:a"})).await;
+    assert_eq!(subscribed["status"], "success");
+    let accounts = &server.node().accounts;
+    let ended = accounts
+        .logout_everywhere(&here.user.user_id, None, unix_ms())
+        .await;
+    assert_eq!(ended.unwrap(), 1);
+    assert_eq!(other.event("closing").await["code"], 4002);
+}
+
+#[tokio::test]
+async fn a_lower_role_takes_its_subscriptions_from_a_live_connection_and_a_higher_one_opens_more() {
+    let server = TestServer::start().await;
+    let admin = token_with("u", &json!({"role": "admin"}));
+    let mut client = Client::connect_with(&server, &admin).await;
+    for topic in ["private:a", "public:a"] {
+        client.request("subscribe", &json!({"topic": topic})).await;
+    }
+    let user = UserId::new("u");
+    let accounts = &server.node().accounts;
+    accounts.set_role(&user, Role::User).await.unwrap();
+    let lost = client.event("unsubscribed").await;
+    assert_eq!(
+        (&lost["topic"], &lost["code"]),
+        (&json!("private:a"), &json!("permission_denied"))
+    );
+    let refused = client
+        .request("publish", &json!({"topic": "private:a", "payload": 1}))
+        .await;
+    assert_eq!(refused["code"], "permission_denied");
+    // The token still says admin; the store outranks it at a refresh, too.
+    client.request("refresh", &json!({"token": admin})).await;
+    let refused = client.request("subscribe", &json!({"topic": "private:a"})).await;
+    assert_eq!(refused["code"], "permission_denied");
+    let mut writer = Client::connect_with(&server, &token_with("w", &json!({"role": "admin"}))).await;
+    for topic in ["private:a", "public:a"] {
+        writer
+            .request("publish", &json!({"topic": topic, "payload": 1}))
+            .await;
+    }
+    assert_eq!(
+        client.event("message").await["topic"],
+        "public:a",
+        "nothing of the other came before"
+    );
+
+    accounts.set_role(&user, Role::Admin).await.unwrap();
+    let opened = client.request("subscribe", &json!({"topic": "private:a"})).await;
+    assert_eq!(opened["status"], "success");
+}
+
+#[tokio::test]
+async fn a_removed_account_is_out_and_its_id_is_nobody_elses() {
+    let server = TestServer::start().await;
+    let (alice, access) = login(&server, "alice").await;
+    let mut raw = RawClient::connect(&server, &access).await;
+    server.node().accounts.remove(&alice.user.user_id).await.unwrap();
+    assert_eq!(raw.frame("closing").await["data"]["code"], 4002);
+    let forged = token(alice.user.user_id.as_str());
+    assert!(
+        refusal(&server, &forged)
+            .await
+            .contains("Authentication failed: malformed")
+    );
+}
