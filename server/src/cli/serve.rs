@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
+use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
@@ -50,6 +51,7 @@ async fn serve_until_signal(config: Config) -> Result<(), String> {
         announce_dev_accounts(&running);
     }
     say(&format!("listening on http://{}", running.address()));
+    tell_supervisor(NotifyState::Ready);
 
     let shutdown = running.node().shutdown.clone();
     let mut told = false;
@@ -66,6 +68,7 @@ async fn serve_until_signal(config: Config) -> Result<(), String> {
         }
         told = true;
         info!("asked to stop");
+        tell_supervisor(NotifyState::Stopping);
         shutdown.begin();
     }
 }
@@ -77,6 +80,13 @@ fn announce_dev_accounts(running: &Running) {
         None => format!("the one in {DEV_PASSWORD}"),
     };
     say(&format!("dev mode: log in as {names}; password: {password}"));
+}
+
+/// Tells systemd, where it started the server (`Type=notify`). Whoever waits for it sees a time limit otherwise.
+fn tell_supervisor(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        warn!(%error, "the supervisor named in NOTIFY_SOCKET cannot be told");
+    }
 }
 
 /// Each connection needs a file; the usual soft limit of 1,024 is for programs that use `select`.

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -339,4 +340,25 @@ fn a_damaged_store_is_named_by_check_store() {
     std::fs::remove_file(dir.path().join("accounts.db-wal")).unwrap();
     std::fs::write(dir.path().join("accounts.db"), [b'x'; 8_192]).unwrap();
     told("accounts.db");
+}
+
+/// systemd's `Type=notify`: a unit counts as started when the server says so, not when its process runs.
+#[test]
+fn a_supervisor_is_told_when_it_is_ready_and_when_it_stops() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("notify");
+    let supervisor = UnixDatagram::bind(&path).unwrap();
+    supervisor
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    let hears = |expected: &str| {
+        let mut bytes = [0; 128];
+        let length = supervisor.recv(&mut bytes).unwrap();
+        assert_eq!(text(&bytes[..length]).trim(), expected);
+    };
+    let env = [("NOTIFY_SOCKET", path.to_str().unwrap())];
+    let (process, _) = Process::start_with(&dir.path().join("data"), &env, Stdio::null());
+    hears("READY=1");
+    process.signal("TERM");
+    hears("STOPPING=1");
 }
