@@ -23,7 +23,7 @@ use bmt_server_core::channel::Prepared;
 use bmt_shared::channel::ChannelName;
 use bmt_shared::error::{ErrorCode, Failure};
 use bmt_shared::id::{ConnectionId, MessageId};
-use bmt_shared::identity::User;
+use bmt_shared::identity::{Role, User};
 use bmt_shared::namespace::Namespaces;
 use bmt_shared::payload::Payload;
 use bmt_shared::position::Seq;
@@ -200,9 +200,17 @@ impl Shards {
     pub fn publish(&self, from: &Publisher, id: MessageId, publish: Publish, answer: Answer) {
         let topic = publish.topic.clone();
         let bytes = publish.payload.size_bytes();
+        // Read here and not in the shard: callers are many, a channel's owner is one.
+        let prepared = match self.0.world.namespaces.of(&topic) {
+            Some(namespace) => Prepared::new(publish, &namespace, from.user.role == Role::Admin),
+            // The shard refuses it.
+            None => Ok(Prepared::from(publish)),
+        };
+        let prepared = match prepared {
+            Ok(prepared) => Box::new(prepared),
+            Err(failure) => return answer.give(Reply::Failed(failure)),
+        };
         self.request(topic, bytes, answer, |pending| {
-            // Read here and not in the shard: callers are many, a channel's owner is one.
-            let prepared = Box::new(Prepared::from(publish));
             Request::Publish(from.clone(), id, prepared, pending)
         });
     }

@@ -1,5 +1,7 @@
 //! What is published and what is delivered (SPEC §1, §4).
 
+mod reactions;
+
 use serde::{Deserialize, Serialize};
 
 use crate::channel::ChannelName;
@@ -7,6 +9,8 @@ use crate::id::{MessageId, ServerMessageId, UserId};
 use crate::json::Object;
 use crate::payload::Payload;
 use crate::position::Seq;
+
+pub use reactions::{EMOJI, EMOJI_BYTES, REACTIONS, Reactions, TooMany};
 
 /// One published item as subscribers and history show it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,13 +38,22 @@ pub struct Message<P = Payload> {
     /// The last seq before this one that this subscription was entitled to, where that is not `seq − 1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prev: Option<Seq>,
+    /// When it was edited or deleted last, ms since the Unix epoch: this is its current form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited: Option<u64>,
+    /// Whether it was deleted: its payload is empty.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deleted: bool,
+    /// Who reacted with what.
+    #[serde(default, skip_serializing_if = "Reactions::is_empty")]
+    pub reactions: Reactions,
 }
 
 impl Message<Payload> {
     /// Appends the message as the wire shows it. `prev` is the subscription's own and overrides the message's.
     pub fn write_json(&self, out: &mut String, prev: Option<Seq>) {
         out.reserve(self.payload.json().len() + 256);
-        Object::open(out)
+        let mut object = Object::open(out)
             .str("id", self.id.as_str())
             .str("topic", self.topic.as_str())
             .str("type", "event")
@@ -53,7 +66,14 @@ impl Message<Payload> {
                 self.client_message_id.as_ref().map(MessageId::as_str),
             )
             .maybe_number("prev", prev.or(self.prev))
-            .close();
+            .maybe_number("edited", self.edited);
+        if self.deleted {
+            object = object.bool("deleted", true);
+        }
+        if !self.reactions.is_empty() {
+            object = object.with("reactions", |out| self.reactions.write_json(out));
+        }
+        object.close();
     }
 }
 
@@ -123,6 +143,9 @@ mod tests {
             seq: 7,
             client_message_id: Some(MessageId::parse("msg_1").unwrap()),
             prev: None,
+            edited: Some(1_700_000_000_001),
+            deleted: true,
+            reactions: serde_json::from_str(r#"{"👍":["u1"]}"#).unwrap(),
         };
         let mut out = String::new();
         message.write_json(&mut out, Some(4));

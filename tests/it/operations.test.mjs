@@ -44,3 +44,50 @@ test("who may not read a channel has no position there", async (t) => {
   const refused = await request(ann, "read", { topic: "user:bob", seq: 1 });
   assert.equal(refused.code, "permission_denied");
 });
+
+test("messages are edited, reacted to and deleted by their author", async (t) => {
+  const server = await Server.start(t);
+  const ann = await connect(t, server, server.token({ sub: "ann" }));
+  const raw = await RawClient.connect(t, server, server.token({ sub: "rob" }));
+  await raw.request("subscribe", { topic: TOPIC });
+  const publish = (payload) => ({ topic: TOPIC, payload });
+  const { messageId: target } = await succeed(ann, "publish", publish({ type: "text", content: "helo" }));
+
+  const refused = await raw.request("publish", publish({ type: "edit", target, content: "mine" }));
+  assert.deepEqual([refused.type, refused.data.details.code], ["error", "permission_denied"]);
+  const malformed = await request(ann, "publish", publish({ type: "delete" }));
+  assert.deepEqual([malformed.code, /target/.test(malformed.error)], ["invalid_message", true]);
+
+  await succeed(ann, "publish", publish({ type: "edit", target, content: "hello" }));
+  const reaction = await raw.request("publish", publish({ type: "reaction", target, emoji: "👍" }));
+  assert.equal(reaction.data.seq, 3);
+  const live = await raw.frame((frame) => frame.sequence === 2);
+  assert.deepEqual(live.data, { type: "edit", target, content: "hello" });
+
+  await server.kill();
+  await server.run();
+  const bob = await connect(t, server, server.token({ sub: "bob" }));
+  const { messages, seq } = await succeed(bob, "history", { topic: TOPIC });
+  assert.equal(seq, 3);
+  assert.deepEqual(messages[0].payload, { type: "text", content: "hello" });
+  assert.deepEqual(messages[0].reactions, { "👍": ["rob"] });
+  assert.ok(messages[0].edited >= messages[0].timestamp);
+  assert.deepEqual(messages[1].payload, { type: "edit", target, content: "hello" });
+
+  const again = await connect(t, server, server.token({ sub: "ann" }));
+  await succeed(again, "publish", publish({ type: "delete", target }));
+  const after = await succeed(bob, "subscribe", { topic: TOPIC, history: 50 });
+  assert.deepEqual([after.messages[0].payload, after.messages[0].deleted], [{}, true]);
+  assert.equal(after.messages[0].reactions, undefined);
+  assert.ok(!JSON.stringify(after.messages).includes("hello"), "its edits are emptied with it");
+  const late = await request(again, "publish", publish({ type: "edit", target, content: "back" }));
+  assert.equal(late.code, "invalid_operation");
+});
+
+test("outside chat namespaces an edit is a message like any other", async (t) => {
+  const server = await Server.start(t);
+  const ann = await connect(t, server, server.token({ sub: "ann" }));
+  const payload = { type: "edit", target: "nothing" };
+  const reply = await succeed(ann, "publish", { topic: "document:1:changes", payload });
+  assert.equal(reply.seq, 1);
+});

@@ -10,7 +10,7 @@ use bmt_shared::event::{
 use bmt_shared::id::{ConnectionId, MessageId, ServerMessageId, UserId};
 use bmt_shared::identity::{Role, User};
 use bmt_shared::limits::Limits;
-use bmt_shared::message::{Message, MessageKind, Signal};
+use bmt_shared::message::{Message, MessageKind, Reactions, Signal};
 use bmt_shared::position::Epoch;
 use bmt_shared::reply::{Present, Reply};
 use bytes::Bytes;
@@ -120,6 +120,9 @@ pub(crate) fn message(body: &Body) -> Option<Message<JsPayload>> {
         seq: integer(&body.seq())?,
         client_message_id: client_message_id.and_then(|id| MessageId::parse(&id).ok()),
         prev: integer(&body.prev()),
+        edited: None,
+        deleted: false,
+        reactions: Reactions::default(),
         payload: JsPayload {
             whole: body.clone().into(),
         },

@@ -19,6 +19,7 @@
 //! a ttl) the next one carries `prev`, the last seq it was entitled to. Should the history ever number a message
 //! that does not follow the newest one, or with another epoch, all subscribers get a `gap` and recover.
 
+mod amendment;
 mod delivering;
 mod entry;
 mod filter;
@@ -61,6 +62,7 @@ use recovery::Wanted;
 use subscription::Subscription;
 use tail::Tail;
 
+pub use amendment::{Act, Amendment, Amends, EDITED_BYTES, EDITS, emptied};
 pub use entry::{Draft, ENVELOPE_BYTES, Entry, Prepared};
 pub use fingerprint::Fingerprint;
 pub use paging::{ColdPage, PAGE_BYTES, Paging};
@@ -242,7 +244,7 @@ impl<S: Clone> Channel<S> {
     /// Ends a publish by what its history did with the draft, and answers the publisher.
     ///
     /// # Errors
-    /// The history's own refusal, or `idempotency_conflict`.
+    /// The history's own refusal, `idempotency_conflict`, or why a message cannot be amended.
     pub fn finish_publish(
         &mut self,
         outcome: Result<Appended, Failure>,
@@ -252,7 +254,14 @@ impl<S: Clone> Channel<S> {
         self.in_flight -= 1;
         self.idle_since_ms = now_ms;
         let (message_id, seq, delivered_to, duplicate) = match outcome? {
-            Appended::Stored { entry, epoch } => {
+            Appended::Stored {
+                entry,
+                epoch,
+                amended,
+            } => {
+                for changed in amended {
+                    self.tail.replace(changed);
+                }
                 let (id, seq) = (entry.message.id.clone(), entry.seq());
                 (id, seq, self.take_message(entry, &epoch, now_ms), false)
             }
@@ -265,6 +274,7 @@ impl<S: Clone> Channel<S> {
                 (id, seq, 0, true)
             }
             Appended::Conflict => return Err(conflict()),
+            Appended::Refused(failure) => return Err(failure),
         };
         Ok(Published {
             message_id,

@@ -1,5 +1,7 @@
 //! What every store must do, run against each of them.
 
+mod amendments;
+
 use std::path::Path;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, mpsc};
@@ -12,6 +14,8 @@ use bmt_shared::namespace::Namespaces;
 use bmt_shared::payload::Payload;
 use bmt_shared::position::{Epoch, Seq};
 use bmt_shared::request::Publish;
+
+use amendments::*;
 
 use super::{Append, Batch, History, MemoryHistory, SqliteHistory, SqliteSettings, StoreFailure, Term};
 
@@ -107,7 +111,7 @@ impl Subject {
         readers
     }
 
-    fn append_kept(&self, drafts: Vec<Draft>, retention: Retention) {
+    pub(super) fn append_kept(&self, drafts: Vec<Draft>, retention: Retention) {
         self.hand_over(0, drafts, retention).recv().unwrap().unwrap();
     }
 
@@ -134,7 +138,7 @@ impl Subject {
         answered.recv().unwrap().unwrap()
     }
 
-    fn all(&self, on: &str) -> Page {
+    pub(super) fn all(&self, on: &str) -> Page {
         self.read(all(on))
     }
 }
@@ -154,9 +158,9 @@ pub(crate) fn all(on: &str) -> Read {
     }
 }
 
-fn stored(appended: &Appended) -> (Seq, &Epoch) {
+pub(super) fn stored(appended: &Appended) -> (Seq, &Epoch) {
     match appended {
-        Appended::Stored { entry, epoch } => (entry.seq(), epoch),
+        Appended::Stored { entry, epoch, .. } => (entry.seq(), epoch),
         other => panic!("{other:?}"),
     }
 }
@@ -443,6 +447,14 @@ conforms! {
     old_messages_are_not_kept,
     a_message_past_its_ttl_is_left_out_and_not_counted,
     read_positions_are_kept_and_only_move_up,
+    an_edit_rewrites_its_target_and_is_a_message_itself,
+    a_target_may_stand_in_the_same_batch,
+    a_refused_amendment_leaves_no_trace,
+    a_repeated_edit_is_not_carried_out_again,
+    a_deletion_empties_the_message_and_its_edits,
+    reactions_fold_into_their_target,
+    what_is_not_kept_any_more_is_gone,
+    a_message_is_edited_only_so_often,
 }
 
 pub(crate) fn settings() -> SqliteSettings {

@@ -5,6 +5,7 @@
 //! commit. What the tables are is in `schema.rs`; what a database is checked for before it is trusted, there and
 //! in `mark.rs`.
 
+mod amending;
 mod housekeeping;
 mod inspection;
 mod mark;

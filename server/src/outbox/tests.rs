@@ -6,7 +6,7 @@ use std::thread;
 use bmt_shared::channel::ChannelName;
 use bmt_shared::event::{Closing, HeartbeatAck, ServerEvent};
 use bmt_shared::id::{MessageId, ServerMessageId, UserId};
-use bmt_shared::message::{Message, MessageKind, Priority};
+use bmt_shared::message::{Message, MessageKind, Priority, Reactions};
 use bmt_shared::payload::Payload;
 use bmt_shared::reply::Reply;
 use proptest::prelude::*;
@@ -37,6 +37,9 @@ fn message(topic: &str, seq: u64, priority: Priority) -> Outgoing {
         seq,
         client_message_id: None,
         prev: None,
+        edited: None,
+        deleted: false,
+        reactions: Reactions::default(),
     });
     Outgoing::Event(Arc::new(Encoded::with_priority(event, priority)))
 }

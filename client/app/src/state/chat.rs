@@ -6,7 +6,7 @@ use bmt_shared::channel::ChannelName;
 use bmt_shared::event::{PresenceAction, PresenceChange};
 use bmt_shared::id::{MessageId, ServerMessageId, UserId};
 use bmt_shared::identity::User;
-use bmt_shared::message::Message;
+use bmt_shared::message::{Message, Reactions};
 use bmt_shared::payload::Payload;
 use bmt_shared::position::{Epoch, Seq};
 use bmt_shared::reply::Present;
@@ -320,6 +320,9 @@ mod tests {
             seq,
             client_message_id: own.map(|id| MessageId::parse(id).unwrap()),
             prev: None,
+            edited: None,
+            deleted: false,
+            reactions: Reactions::default(),
         }
     }
 

@@ -5,7 +5,7 @@ use bmt_shared::close::CloseCode;
 use bmt_shared::error::{ErrorCode, Failure};
 use bmt_shared::event::{Gap, ServerEvent, Unsubscribed};
 use bmt_shared::id::{ServerMessageId, UserId};
-use bmt_shared::message::{Message, MessageKind};
+use bmt_shared::message::{Message, MessageKind, Reactions};
 use bmt_shared::reply::Reply;
 use bytes::Bytes;
 
@@ -155,6 +155,9 @@ impl<F: Face> Client<F> {
                 seq: enveloped.seq,
                 client_message_id: None,
                 prev: None,
+                edited: None,
+                deleted: false,
+                reactions: Reactions::default(),
             }),
             Err(error) => self.tell(Event::Error(ClientError::Unreadable(error))),
         }

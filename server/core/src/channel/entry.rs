@@ -1,12 +1,15 @@
 //! A message on its way into the history, and as the history keeps it.
 
 use bmt_shared::channel::ChannelName;
+use bmt_shared::error::Failure;
 use bmt_shared::id::{MessageId, ServerMessageId, UserId};
-use bmt_shared::message::{Message, MessageKind, Priority};
+use bmt_shared::message::{Message, MessageKind, Priority, Reactions};
+use bmt_shared::namespace::Namespace;
 use bmt_shared::payload::Payload;
 use bmt_shared::position::Seq;
 use bmt_shared::request::Publish;
 
+use super::amendment::{Amendment, Amends};
 use super::fingerprint::Fingerprint;
 
 /// Bytes a message takes beside its payload, roughly: ids, topic, numbers.
@@ -18,6 +21,25 @@ pub const ENVELOPE_BYTES: usize = 256;
 pub struct Prepared {
     publish: Publish,
     fingerprint: Fingerprint,
+    amendment: Option<Amendment>,
+}
+
+impl Prepared {
+    /// Reads a publish by the rules of its namespace. `by_admin` says whether an administrator sends it.
+    ///
+    /// # Errors
+    /// `invalid_message` where it is a malformed amendment.
+    pub fn new(publish: Publish, namespace: &Namespace, by_admin: bool) -> Result<Self, Failure> {
+        let amendment = if namespace.chat {
+            Amendment::of(&publish.payload, by_admin)?
+        } else {
+            None
+        };
+        Ok(Self {
+            amendment,
+            ..Self::from(publish)
+        })
+    }
 }
 
 impl From<Publish> for Prepared {
@@ -25,6 +47,7 @@ impl From<Publish> for Prepared {
         Self {
             fingerprint: Fingerprint::of(&publish),
             publish,
+            amendment: None,
         }
     }
 }
@@ -50,6 +73,8 @@ pub struct Draft {
     pub priority: Priority,
     /// From here on it is not delivered any more, ms since the Unix epoch.
     pub expires_at_ms: Option<u64>,
+    /// What it does to another message of the channel.
+    pub amendment: Option<Amendment>,
 }
 
 impl Draft {
@@ -62,7 +87,11 @@ impl Draft {
         now_ms: u64,
         random: u128,
     ) -> Self {
-        let Prepared { publish, fingerprint } = publish.into();
+        let Prepared {
+            publish,
+            fingerprint,
+            amendment,
+        } = publish.into();
         Self {
             id: mint(now_ms, random),
             topic: publish.topic,
@@ -73,6 +102,7 @@ impl Draft {
             fingerprint,
             priority: publish.priority,
             expires_at_ms: (publish.ttl_ms > 0).then(|| now_ms.saturating_add(publish.ttl_ms)),
+            amendment,
         }
     }
 
@@ -90,9 +120,13 @@ impl Draft {
                 seq,
                 client_message_id: Some(self.key),
                 prev: None,
+                edited: None,
+                deleted: false,
+                reactions: Reactions::default(),
             },
             priority: self.priority,
             expires_at_ms: self.expires_at_ms,
+            amends: self.amendment.map(|amendment| amendment.amends),
         }
     }
 }
@@ -106,6 +140,8 @@ pub struct Entry {
     pub priority: Priority,
     /// From here on it is not delivered any more, ms since the Unix epoch.
     pub expires_at_ms: Option<u64>,
+    /// Which message it amends.
+    pub amends: Option<Amends>,
 }
 
 impl Entry {
@@ -118,7 +154,7 @@ impl Entry {
     /// Bytes it is counted with.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        self.message.payload.size_bytes() + ENVELOPE_BYTES
+        self.message.payload.size_bytes() + self.message.reactions.size_bytes() + ENVELOPE_BYTES
     }
 
     /// Whether its publisher's `ttl` is over.

@@ -141,7 +141,7 @@ impl<S: Clone> Channel<S> {
         Ok(self.read_to(&user, now_ms))
     }
 
-    /// Messages of others that the user has not read and that are kept: exact as far as the tail reaches, below
+    /// Messages of others that the user has not read and that are kept, amendments left out: exact as far as the tail reaches, below
     /// it each number counts.
     pub(super) fn unread(&self, user: &UserId, now_ms: u64) -> u64 {
         let read = self.readers.seq(user).max(self.oldest.saturating_sub(1));
@@ -149,10 +149,9 @@ impl<S: Clone> Channel<S> {
             return self.top.saturating_sub(read);
         };
         let older = (first - 1).saturating_sub(read);
-        let newer = self
-            .tail
-            .after(read)
-            .filter(|entry| entry.message.from != *user && !entry.is_expired(now_ms));
+        let newer = self.tail.after(read).filter(|entry| {
+            entry.message.from != *user && entry.amends.is_none() && !entry.is_expired(now_ms)
+        });
         older + newer.count() as u64
     }
 

@@ -5,9 +5,11 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use bmt_shared::error::Failure;
 use bmt_shared::id::{MessageId, ServerMessageId, UserId};
 use bmt_shared::position::{Epoch, Seq};
 
+use super::amendment::{Amends, emptied};
 use super::entry::{Draft, Entry};
 use super::fingerprint::Fingerprint;
 use super::read::{Opened, Page, Range, Read};
@@ -30,6 +32,8 @@ pub enum Appended {
         entry: Arc<Entry>,
         /// The numbering that the seq belongs to.
         epoch: Epoch,
+        /// The new forms of the messages that it amended.
+        amended: Vec<Arc<Entry>>,
     },
     /// Its publisher's key is known, with the same body: the first message's id and seq.
     Duplicate {
@@ -40,6 +44,8 @@ pub enum Appended {
     },
     /// Its publisher's key is known with another body.
     Conflict,
+    /// It would amend a message that it cannot: it is not kept, and its key is not known.
+    Refused(Failure),
 }
 
 #[derive(Clone, Debug)]
@@ -92,6 +98,10 @@ impl Stream {
                 Appended::Conflict
             };
         }
+        let amended = match self.amend(&draft, retention) {
+            Ok(amended) => amended,
+            Err(failure) => return Appended::Refused(failure),
+        };
         self.top += 1;
         let known = Known {
             id: draft.id.clone(),
@@ -108,7 +118,41 @@ impl Stream {
         Appended::Stored {
             entry,
             epoch: self.epoch.clone(),
+            amended,
         }
+    }
+
+    /// Changes the messages that a draft amends; answers their new forms.
+    fn amend(&mut self, draft: &Draft, retention: Retention) -> Result<Vec<Arc<Entry>>, Failure> {
+        let Some(amendment) = &draft.amendment else {
+            return Ok(Vec::new());
+        };
+        self.trim(retention, draft.timestamp);
+        let target = &amendment.amends.target;
+        // From the newest on: most amendments follow soon.
+        let found = self
+            .entries
+            .iter()
+            .rev()
+            .find(|entry| entry.message.id == *target);
+        let changed = amendment.apply(draft, found.ok_or_else(|| amendment.gone())?)?;
+        let edit = Some(Amends::edit_of(target));
+        let edits: Vec<&Arc<Entry>> = self.entries.iter().filter(|entry| entry.amends == edit).collect();
+        amendment.admit(edits.len())?;
+        let mut amended = vec![Arc::new(changed)];
+        if amendment.empties_edits() {
+            let emptied = edits
+                .into_iter()
+                .map(|edit| emptied(edit, draft.timestamp).into());
+            amended.extend(emptied);
+        }
+        for entry in &amended {
+            let at = self.entries.partition_point(|held| held.seq() < entry.seq());
+            let held = &mut self.entries[at];
+            self.bytes = self.bytes + entry.size_bytes() - held.size_bytes();
+            *held = entry.clone();
+        }
+        Ok(amended)
     }
 
     /// Keeps how far a user has read.

@@ -45,6 +45,15 @@ impl Tail {
         self.shrink(TAIL_MESSAGES, TAIL_BYTES);
     }
 
+    /// Puts the new form of a message in the place of the old one, where that is here.
+    pub(super) fn replace(&mut self, entry: Arc<Entry>) {
+        let at = self.entries.partition_point(|held| held.seq() < entry.seq());
+        if let Some(held) = self.entries.get_mut(at).filter(|held| held.seq() == entry.seq()) {
+            self.bytes = self.bytes + entry.size_bytes() - held.size_bytes();
+            *held = entry;
+        }
+    }
+
     /// Lets the oldest go until the bounds hold.
     pub(super) fn shrink(&mut self, messages: usize, bytes: usize) {
         while self.entries.len() > messages || self.bytes > bytes {

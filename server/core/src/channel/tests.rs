@@ -1,5 +1,6 @@
 //! Sentences about one channel.
 
+mod amendments;
 mod paging;
 mod presence;
 mod readers;

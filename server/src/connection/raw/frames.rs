@@ -158,6 +158,7 @@ fn write_message(message: &Message, out: &mut String) {
 /// What kind of frame a payload makes, and what stands in it as `data`: its `content`, or the whole payload.
 fn kind_and_content(payload: &str) -> (&'static str, &str) {
     let (mut kind, mut content) = ("data", payload);
+    let (mut amends, mut has_target) = (false, false);
     let Ok(members) = entries(payload) else {
         return (kind, content);
     };
@@ -169,10 +170,16 @@ fn kind_and_content(payload: &str) -> (&'static str, &str) {
                     Ok("status" | "status_change") => "status",
                     _ => "data",
                 };
+                amends = matches!(value, r#""edit""# | r#""delete""# | r#""reaction""#);
             }
+            "\"target\"" => has_target = true,
             "\"content\"" => content = value,
             _ => {}
         }
+    }
+    // What an edit changes is not a message's content: alone it would look like a new message.
+    if amends && has_target {
+        content = payload;
     }
     (kind, content)
 }
@@ -196,6 +203,11 @@ mod tests {
                 r#"{"type":"status","id":"7"}"#,
             ),
             (r#"{"type":"text","content":"x"}"#, "data", "\"x\""),
+            (
+                r#"{"type":"edit","target":"m","content":"x"}"#,
+                "data",
+                r#"{"type":"edit","target":"m","content":"x"}"#,
+            ),
             ("[1,2]", "data", "[1,2]"),
             ("null", "data", "null"),
         ] {

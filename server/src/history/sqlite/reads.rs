@@ -3,10 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bmt_server_core::channel::{Entry, Opened, Page, READERS, Range, Read, Retention, TAIL_BYTES};
+use bmt_server_core::channel::{Amends, Entry, Opened, Page, READERS, Range, Read, Retention, TAIL_BYTES};
 use bmt_shared::channel::ChannelName;
 use bmt_shared::id::{MessageId, ServerMessageId, UserId};
-use bmt_shared::message::{Message, MessageKind};
+use bmt_shared::message::{Message, MessageKind, Reactions};
 use bmt_shared::payload::Payload;
 use bmt_shared::position::{Epoch, Seq};
 use rusqlite::{Connection, OptionalExtension};
@@ -14,6 +14,15 @@ use rusqlite::{Connection, OptionalExtension};
 use super::place::seq_of;
 use super::rows::{Row, find_row, priority_of, split_attachments};
 use super::schema;
+
+/// The beginning of a question for messages, with the columns that [`entry`] reads.
+macro_rules! select {
+    () => {
+        "SELECT place, id, sender, key, payload, attachments, priority, timestamp, expires_at,
+             amends, edited, deleted, reactions FROM messages"
+    };
+}
+pub(super) use select;
 
 /// Messages read for the tail of a channel that becomes active: a first page and a usual reconnect, and not so
 /// many that a restart with thousands of channels reads the whole disk.
@@ -141,11 +150,9 @@ fn run(
         return Ok((Vec::new(), false));
     }
     let mut statement = snapshot.prepare_cached(if newest_first {
-        "SELECT place, id, sender, key, payload, attachments, priority, timestamp, expires_at
-         FROM messages WHERE place BETWEEN ?1 AND ?2 ORDER BY place DESC"
+        concat!(select!(), " WHERE place BETWEEN ?1 AND ?2 ORDER BY place DESC")
     } else {
-        "SELECT place, id, sender, key, payload, attachments, priority, timestamp, expires_at
-         FROM messages WHERE place BETWEEN ?1 AND ?2 ORDER BY place"
+        concat!(select!(), " WHERE place BETWEEN ?1 AND ?2 ORDER BY place")
     })?;
     let mut rows = statement.query(<[i64; 2]>::from(row.places(from, through)))?;
     let mut expected = if newest_first { through } else { from };
@@ -182,7 +189,7 @@ fn run(
     Ok((entries, more))
 }
 
-fn entry(topic: &ChannelName, row: &rusqlite::Row<'_>) -> Result<Entry, ReadError> {
+pub(super) fn entry(topic: &ChannelName, row: &rusqlite::Row<'_>) -> Result<Entry, ReadError> {
     let seq = seq_of(row.get(0)?);
     let damaged = |what: &str| ReadError::Damaged(format!("message {seq} of {topic}: {what}"));
     let text = |at| -> Result<&str, ReadError> {
@@ -210,11 +217,24 @@ fn entry(topic: &ChannelName, row: &rusqlite::Row<'_>) -> Result<Entry, ReadErro
         seq,
         client_message_id: Some(MessageId::parse(text(3)?).map_err(|_| damaged("its key"))?),
         prev: None,
+        edited: row.get::<_, Option<i64>>(10)?.map(i64::cast_unsigned),
+        deleted: row.get(11)?,
+        reactions: match row.get_ref(12)?.as_str_or_null() {
+            Ok(None) => Reactions::default(),
+            Ok(Some(json)) => serde_json::from_str(json).map_err(|_| damaged("its reactions"))?,
+            Err(_) => return Err(damaged("its reactions")),
+        },
+    };
+    let amends = match row.get_ref(9)?.as_str_or_null() {
+        Ok(None) => None,
+        Ok(Some(text)) => Some(Amends::parse(text).ok_or_else(|| damaged("what it amends"))?),
+        Err(_) => return Err(damaged("what it amends")),
     };
     Ok(Entry {
         message,
         priority: priority_of(row.get(6)?),
         expires_at_ms: row.get::<_, Option<i64>>(8)?.map(i64::cast_unsigned),
+        amends,
     })
 }
 

@@ -1,8 +1,9 @@
 //! What one transaction of the writer changes: messages, keys, the channels' numbering, and what is trimmed.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use bmt_server_core::channel::{Appended, Draft, Fingerprint, READERS, ReadMark, Retention};
+use bmt_server_core::channel::{Appended, Draft, Entry, Fingerprint, READERS, ReadMark, Retention};
 use bmt_shared::channel::ChannelName;
 use bmt_shared::id::ServerMessageId;
 use bmt_shared::message::Priority;
@@ -10,6 +11,7 @@ use bmt_shared::position::{Epoch, Seq};
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::amending;
 use super::place::place;
 use super::schema;
 use crate::history::Append;
@@ -38,16 +40,21 @@ pub(super) struct Row {
 
 /// What becomes of an append when its transaction is committed.
 pub(super) enum Fate {
-    Stored { seq: Seq, epoch: Epoch },
+    Stored {
+        seq: Seq,
+        epoch: Epoch,
+        amended: Vec<Arc<Entry>>,
+    },
     Known(Appended),
 }
 
 impl Fate {
     pub(super) fn of(self, draft: Draft) -> Appended {
         match self {
-            Self::Stored { seq, epoch } => Appended::Stored {
+            Self::Stored { seq, epoch, amended } => Appended::Stored {
                 entry: draft.numbered(seq).into(),
                 epoch,
+                amended,
             },
             Self::Known(appended) => appended,
         }
@@ -73,6 +80,10 @@ impl Rows {
         if let Some(known) = find_key(transaction, row.id, draft)? {
             return Ok(Fate::Known(known));
         }
+        let amended = match amending::amend(transaction, &row, draft, *retention)? {
+            Ok(amended) => amended,
+            Err(refused) => return Ok(Fate::Known(Appended::Refused(refused))),
+        };
         row.top += 1;
         insert_key(transaction, &row, draft, window_ms)?;
         insert_message(transaction, &row, draft)?;
@@ -83,6 +94,7 @@ impl Rows {
         let fate = Fate::Stored {
             seq: row.top,
             epoch: row.epoch.clone(),
+            amended,
         };
         self.known.insert(draft.topic.clone(), row);
         Ok(fate)
@@ -257,7 +269,10 @@ fn insert_key(transaction: &Connection, row: &Row, draft: &Draft, window_ms: u64
 
 fn insert_message(transaction: &Connection, row: &Row, draft: &Draft) -> rusqlite::Result<()> {
     transaction
-        .prepare_cached("INSERT INTO messages VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?
+        .prepare_cached(
+            "INSERT INTO messages (place, id, sender, key, payload, attachments, priority, timestamp, expires_at,
+                 amends) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        )?
         .execute(params![
             place(row.id, row.top),
             draft.id.as_str(),
@@ -270,6 +285,10 @@ fn insert_message(transaction: &Connection, row: &Row, draft: &Draft) -> rusqlit
             draft
                 .expires_at_ms
                 .map(|at| i64::try_from(at).unwrap_or(i64::MAX)),
+            draft
+                .amendment
+                .as_ref()
+                .map(|amendment| amendment.amends.to_string()),
         ])
         .map(|_| ())
 }
@@ -331,7 +350,7 @@ pub(super) fn priority_of(number: i64) -> Priority {
 }
 
 /// Binary parts one behind the other, each with its length in front (4 bytes, little-endian); nothing for none.
-fn join_attachments(attachments: &[Bytes]) -> Option<Vec<u8>> {
+pub(super) fn join_attachments(attachments: &[Bytes]) -> Option<Vec<u8>> {
     if attachments.is_empty() {
         return None;
     }

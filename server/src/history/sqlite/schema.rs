@@ -59,6 +59,14 @@ const MIGRATIONS: &[&str] = &[
         seq INTEGER NOT NULL,
         PRIMARY KEY (channel, user)
     ) STRICT, WITHOUT ROWID;",
+    // What was made of a message since: when it was edited, whether it was deleted, reactions as JSON. `amends` is
+    // what the message itself does to another one. Ids begin with the time, so their index grows at its end.
+    "ALTER TABLE messages ADD COLUMN amends TEXT;
+    ALTER TABLE messages ADD COLUMN edited INTEGER;
+    ALTER TABLE messages ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE messages ADD COLUMN reactions TEXT;
+    CREATE INDEX messages_by_id ON messages (id);
+    CREATE INDEX messages_by_target ON messages (amends) WHERE amends IS NOT NULL;",
 ];
 
 /// Databases up to this size are checked whole at every start, in well under the 3 s that a start may take. A

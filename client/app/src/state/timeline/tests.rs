@@ -1,7 +1,7 @@
 //! The window holds what it promises.
 
 use bmt_shared::channel::ChannelName;
-use bmt_shared::message::MessageKind;
+use bmt_shared::message::{MessageKind, Reactions};
 
 use super::items::{Item, Shown};
 use super::*;
@@ -21,6 +21,9 @@ fn message(seq: Seq, from: &str) -> Message<Payload> {
         seq,
         client_message_id: None,
         prev: None,
+        edited: None,
+        deleted: false,
+        reactions: Reactions::default(),
     }
 }
 
