@@ -3,6 +3,7 @@
 mod backup;
 mod check_config;
 mod check_store;
+mod key;
 mod print_config;
 mod serve;
 
@@ -28,6 +29,9 @@ enum Command {
     Serve(Settings),
     /// Print the effective configuration as TOML, secrets hidden
     PrintConfig(Settings),
+    /// API keys for programs
+    #[command(subcommand)]
+    Key(key::Key),
     /// Check the configuration and say what is wrong with it
     CheckConfig(Settings),
     /// Look through everything that is stored and say what is wrong with it; a server may be running
@@ -93,6 +97,7 @@ pub fn run() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(settings) => serve::run(settings),
         Command::PrintConfig(settings) => print_config::run(settings),
+        Command::Key(key) => key::run(key),
         Command::CheckConfig(settings) => check_config::run(settings),
         Command::CheckStore(settings) => check_store::run(settings),
         Command::Backup { to, settings } => backup::run(settings, &to),

@@ -3,6 +3,7 @@
 //! Later layers win: defaults, the TOML file, `BMT_TABLE__KEY` variables, flags. A setting that does not exist
 //! is an error that names it, so that a slip of the pen never runs as a default. 0 means "no limit".
 
+mod audit;
 mod auth;
 mod error;
 mod heartbeat;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 use bmt_shared::namespace::Namespaces;
 use serde::{Deserialize, Serialize};
 
+pub use audit::AuditConfig;
 pub use auth::AuthConfig;
 pub use error::ConfigError;
 pub use heartbeat::HeartbeatConfig;
@@ -58,6 +60,8 @@ pub struct Config {
     pub http: HttpConfig,
     /// What is written about the server's own doings.
     pub log: LogConfig,
+    /// How long administrative acts stay on record.
+    pub audit: AuditConfig,
     /// The rules of each namespace; a table here changes only the keys it names.
     pub namespaces: Namespaces,
 }

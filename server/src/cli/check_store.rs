@@ -6,6 +6,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::{Settings, say};
 use crate::history;
+use crate::records::RECORDS_FILE;
 use crate::serve::{ACCOUNTS_FILE, MESSAGES_FILE};
 
 pub(super) fn run(settings: Settings) -> Result<(), String> {
@@ -27,15 +28,17 @@ pub(super) fn run(settings: Settings) -> Result<(), String> {
     } else {
         problems.push(missing(&messages));
     }
-    let accounts = data_dir.join(ACCOUNTS_FILE);
-    if accounts.exists() {
-        let found = pages(&accounts).map_err(|error| format!("{}: {error}", accounts.display()))?;
-        if found.is_empty() {
-            say(&format!("{ACCOUNTS_FILE}: sound"));
+    for name in [ACCOUNTS_FILE, RECORDS_FILE] {
+        let path = data_dir.join(name);
+        if path.exists() {
+            let found = pages(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+            if found.is_empty() {
+                say(&format!("{name}: sound"));
+            }
+            problems.extend(found.into_iter().map(|what| format!("{name}: {what}")));
+        } else {
+            problems.push(missing(&path));
         }
-        problems.extend(found.into_iter().map(|what| format!("{ACCOUNTS_FILE}: {what}")));
-    } else {
-        problems.push(missing(&accounts));
     }
     if problems.is_empty() {
         return Ok(());

@@ -116,6 +116,13 @@ impl LimitsConfig {
         }
     }
 
+    /// Bytes of a request that holds a payload, envelope included.
+    #[must_use]
+    pub fn frame_bytes(&self) -> usize {
+        let bytes = limits::frame_bytes(self.message_bytes);
+        usize::try_from(bytes).unwrap_or(usize::MAX)
+    }
+
     /// What every connection is told in `connected.limits`.
     #[must_use]
     pub fn told(&self) -> Limits {

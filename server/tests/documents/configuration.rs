@@ -13,6 +13,7 @@ const TABLES: &[(&str, &str)] = &[
     ("store", include_str!("../../src/config/store.rs")),
     ("http", include_str!("../../src/config/http.rs")),
     ("log", include_str!("../../src/config/log.rs")),
+    ("audit", include_str!("../../src/config/audit.rs")),
 ];
 const NAMESPACE: &str = include_str!("../../../shared/src/namespace.rs");
 const ROOT: &str = include_str!("../../src/config.rs");
