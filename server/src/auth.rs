@@ -30,6 +30,9 @@ pub const BUILT_IN_ISSUER: &str = "bmt-realtime";
 /// What the account store keeps of users from elsewhere holds for their id, whoever issued their token: channels,
 /// connections and messages know users by their id alone.
 pub const ANY_ISSUER: &str = "";
+/// The author of everything that is published through the HTTP API (SPEC §3 "the server API"). Who used the API is
+/// in the audit log; no token speaks for this id.
+pub const SERVER_USER: &str = "server";
 /// What the ids of guests begin with; nobody else's may.
 pub const GUEST_PREFIX: &str = "guest_";
 /// Longer tokens are refused unread: room for some hundred permissions.
@@ -146,8 +149,8 @@ impl Authenticator {
             }
             return Ok(standing.role.unwrap_or(grant.role));
         }
-        // Channels are granted by user id alone, so the ids of built-in accounts belong to us.
-        if built_in.is_some() {
+        // Channels are granted by user id alone, so the ids of built-in accounts, and the server's own, belong to us.
+        if subject == SERVER_USER || built_in.is_some() {
             return Err(AuthReason::Malformed);
         }
         let standing = self.standings.of(&grant.issuer, subject).unwrap_or_default();

@@ -6,6 +6,7 @@
 //!
 //! All of socketioxide stays in `socketio`; the raw endpoint's framing stays in `raw`.
 
+mod about;
 mod batches;
 mod calls;
 mod handshake;
@@ -29,6 +30,7 @@ use crate::node::Node;
 use crate::outbox::Bounds;
 use crate::shards::Shards;
 
+pub use about::About;
 pub use link::Connection;
 pub use live::{Capacity, Full, Live, Seat};
 pub use realtime::Realtime;

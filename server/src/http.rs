@@ -2,20 +2,32 @@
 //!
 //! A file per resource. Refusals are the failure object of SPEC §4 with the status of SPEC §10.
 
+mod access;
 pub mod address;
 mod app;
+mod audit;
 mod body;
+mod broadcast;
 mod caller;
+mod channels;
+mod connections;
+mod control;
 mod cookies;
 mod health;
+mod history;
+mod keys;
 mod login;
 mod logout;
 mod me;
+mod notify;
 pub mod origin;
 mod page;
+mod publish;
 mod refresh;
 mod refusal;
+mod reply;
 mod request;
+mod route;
 mod session;
 
 use std::sync::Arc;
@@ -30,10 +42,15 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::timeout::TimeoutLayer;
 
+use crate::config::Config;
 use crate::node::Node;
+use crate::records::Scope::{Admin, Publish, Read};
+use route::{DELETE, GET, POST, Route, route};
 
 pub use caller::Caller;
+pub use control::Control;
 pub use refusal::Refusal;
+pub use route::Line;
 
 /// Bodies of the API that carry no messages and no files.
 const BODY_BYTES: usize = 16 * 1_024;
@@ -42,13 +59,48 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(30);
 /// How long a browser may remember what it may ask from another origin.
 const CORS_MAX_AGE: Duration = Duration::from_secs(600);
 
+/// The routes of administrators and of programs with an API key (SPEC §8): method, address, the scope that a key
+/// needs, the act's name in the audit log.
+#[rustfmt::skip]
+fn guarded(config: &Config) -> Vec<Route> {
+    let message = config.limits.frame_bytes();
+    vec![
+        // Messages have their record in the history: only what is refused of the first is written down.
+        route(POST, "/publish", Publish, "message.publish", publish::post).body(message).quiet(),
+        route(POST, "/broadcast", Publish, "message.broadcast", broadcast::post).body(message),
+        route(POST, "/notify", Publish, "message.notify", notify::post).body(message),
+        route(GET, "/channels", Read, "channel.list", channels::list),
+        route(GET, "/channels/{topic}/history", Read, "channel.history", history::get),
+        route(GET, "/channels/{topic}/presence", Read, "channel.presence", channels::presence),
+        route(GET, "/connections", Read, "connection.list", connections::list),
+        route(DELETE, "/connections/{id}", Admin, "connection.end", connections::end),
+        route(POST, "/users/{id}/disconnect", Admin, "user.disconnect", connections::end_of_user),
+        route(GET, "/keys", Admin, "key.list", keys::list),
+        route(POST, "/keys", Admin, "key.create", keys::create),
+        route(DELETE, "/keys/{id}", Admin, "key.revoke", keys::revoke),
+        route(GET, "/audit", Admin, "audit.list", audit::list),
+    ]
+}
+
+/// The table of guarded routes, for whoever describes or tests it: method, address below `/api/v1`, scope, act.
+#[must_use]
+pub fn table(config: &Config) -> Vec<Line> {
+    guarded(config).iter().map(Route::line).collect()
+}
+
 /// Every route. `connections` are the routes of the realtime bindings, layers of theirs included.
-pub fn router(node: &Arc<Node>, connections: Router) -> Router {
-    let api = Router::new()
+pub fn router(control: &Control, connections: Router) -> Router {
+    let node = &control.node;
+    let open = Router::new()
         .route("/auth/login", post(login::post))
         .route("/auth/refresh", post(refresh::post))
         .route("/auth/logout", post(logout::post))
         .route("/auth/me", get(me::get))
+        // Whatever is tried here is written down.
+        .route_layer(from_fn_with_state(control.clone(), access::watch));
+    let api = route::mount(guarded(&node.config), control)
+        .with_state(control.clone())
+        .merge(open)
         .fallback(refusal::no_such_address)
         .method_not_allowed_fallback(refusal::method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_BYTES));
@@ -91,7 +143,11 @@ fn cors(node: &Arc<Node>) -> CorsLayer {
         .allow_origin(allowed)
         .allow_credentials(with_cookies)
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            HeaderName::from_static(access::API_KEY),
+        ])
         .expose_headers([header::RETRY_AFTER, HeaderName::from_static(request::REQUEST_ID)])
         .max_age(CORS_MAX_AGE)
 }

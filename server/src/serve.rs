@@ -24,6 +24,7 @@ use crate::history::{Histories, MemoryHistory, SqliteHistory, SqliteSettings};
 use crate::http;
 use crate::node::Node;
 use crate::random;
+use crate::records::{self, RECORDS_FILE, Records};
 use crate::shards::{self, Shards};
 use crate::shutdown::{SHUTDOWN_LIMIT, Shutdown};
 
@@ -43,6 +44,8 @@ pub enum StartError {
     DataDir(DataDirError),
     /// The account database cannot be opened.
     Accounts(OpenError),
+    /// The database of keys and of the audit log cannot be opened.
+    Records(records::OpenError),
     /// The message database cannot be opened.
     Messages(crate::history::OpenError),
     /// The account database cannot be written to.
@@ -57,6 +60,7 @@ impl fmt::Display for StartError {
             Self::DataDir(error) => error.fmt(f),
             Self::Accounts(error) => error.fmt(f),
             Self::Messages(error) => error.fmt(f),
+            Self::Records(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::Listen(address, error) if error.kind() == io::ErrorKind::AddrInUse => write!(
                 f,
@@ -130,6 +134,8 @@ pub async fn start(mut config: Config, dev_password: Option<Secret>) -> Result<R
     }
     let accounts =
         Accounts::open(&data_dir.file(ACCOUNTS_FILE), &config, now_ms).map_err(StartError::Accounts)?;
+    let retention = records::Retention::of(&config.audit);
+    let records = Records::open(&data_dir.file(RECORDS_FILE), retention).map_err(StartError::Records)?;
     let mut made_password = None;
     if config.mode == Mode::Dev {
         let password =
@@ -143,9 +149,11 @@ pub async fn start(mut config: Config, dev_password: Option<Secret>) -> Result<R
     let (listener, address) = listen::listen(&config.http)?;
     warn_if_public(&config, address);
     let node = Arc::new(Node::new(config, accounts, histories, Shutdown::default()));
-    let realtime = Realtime::new(node.clone(), shards(&node));
-    let router = http::router(&node, realtime.router());
+    let shards = shards(&node);
+    let realtime = Realtime::new(node.clone(), shards.clone());
     let live = realtime.live().clone();
+    let control = http::Control::new(node.clone(), shards, live.clone(), records);
+    let router = http::router(&control, realtime.router());
     let done = tokio::spawn(run(listener, router, node.clone(), realtime, data_dir));
     Ok(Running {
         address,

@@ -7,6 +7,7 @@
 mod command;
 mod random;
 mod room;
+mod survey;
 mod task;
 mod timetable;
 
@@ -39,6 +40,7 @@ use room::Rooms;
 use task::Shard;
 
 pub use room::{SHARD_BYTES, SHARD_REQUESTS};
+pub use survey::ChannelDetail;
 
 /// Most shards of a node: beyond this the store is what limits, not the fan-out.
 const MOST_SHARDS: usize = 16;

@@ -19,6 +19,7 @@
 //! a ttl) the next one carries `prev`, the last seq it was entitled to. Should the history ever number a message
 //! that does not follow the newest one, or with another epoch, all subscribers get a `gap` and recover.
 
+mod about;
 mod amendment;
 mod delivering;
 mod entry;
@@ -62,6 +63,7 @@ use recovery::Wanted;
 use subscription::Subscription;
 use tail::Tail;
 
+pub use about::About;
 pub use amendment::{Act, Amendment, Amends, EDITED_BYTES, EDITS, emptied};
 pub use entry::{Draft, ENVELOPE_BYTES, Entry, Prepared};
 pub use fingerprint::Fingerprint;
@@ -143,6 +145,7 @@ pub struct Channel<S> {
     in_flight: usize,
     /// Since when nobody needs this channel in memory.
     idle_since_ms: u64,
+    opened_at_ms: u64,
     outputs: VecDeque<Output<S>>,
 }
 
@@ -167,6 +170,7 @@ impl<S: Clone> Channel<S> {
             readers: Readers::new(opened.readers, opened.top),
             in_flight: 0,
             idle_since_ms: now_ms,
+            opened_at_ms: now_ms,
             outputs: VecDeque::new(),
         }
     }

@@ -35,6 +35,7 @@ pub struct Connection {
     /// that the writer looks at it without the lock.
     deadline_ms: AtomicU64,
     over: CancellationToken,
+    pub(super) began_ms: u64,
     // One short critical section per frame; reader, writer and timers of the connection share it.
     state: Mutex<State>,
 }
@@ -75,6 +76,7 @@ impl Connection {
             outbox: Outbox::new(settings.outbox),
             deadline_ms: AtomicU64::new(Alarm::NEVER),
             over: CancellationToken::new(),
+            began_ms: now_ms,
             state: Mutex::new(State::Open(Box::new(Open {
                 session: Session::new(user.clone(), settings.rules.clone(), expires_at_ms, now_ms),
                 calls: Calls::default(),

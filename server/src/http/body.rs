@@ -1,8 +1,10 @@
 //! JSON bodies in: one extractor whose refusals name the field.
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, Request};
-use axum::http::{StatusCode, header};
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{AppendHeaders, IntoResponse};
 use bmt_shared::error::ErrorCode;
 use serde::de::DeserializeOwned;
 
@@ -12,32 +14,25 @@ use super::Refusal;
 /// send a form without being asked.
 pub(super) struct Json<T>(pub(super) T);
 
+/// The same as its text, for a reader of its own.
+pub(super) struct Text(pub(super) String);
+
+impl<S: Send + Sync> FromRequest<S> for Text {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        let bytes = arrive(request, state).await?;
+        String::from_utf8(bytes.into())
+            .map(Self)
+            .map_err(|_| Refusal::new(ErrorCode::InvalidMessage, "The body is not UTF-8."))
+    }
+}
+
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
-        let kind = request.headers().get(header::CONTENT_TYPE);
-        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        if !kind.trim().to_ascii_lowercase().starts_with("application/json") {
-            return Err(Refusal::new(
-                ErrorCode::InvalidMessage,
-                "The body must be JSON: send it with the header `Content-Type: application/json`.",
-            )
-            .with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
-        }
-        let bytes = Bytes::from_request(request, state).await.map_err(|error| {
-            if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                Refusal::new(
-                    ErrorCode::MessageTooLarge,
-                    "The body is too large for this request.",
-                )
-            } else {
-                Refusal::new(
-                    ErrorCode::InvalidMessage,
-                    "The body did not arrive whole. Send it again.",
-                )
-            }
-        })?;
+        let bytes = arrive(request, state).await?;
         let mut json = serde_json::Deserializer::from_slice(&bytes);
         let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
             let field = error.path().to_string();
@@ -58,6 +53,67 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
         })?;
         Ok(Self(value))
     }
+}
+
+async fn arrive<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Refusal> {
+    let kind = request.headers().get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !kind.trim().to_ascii_lowercase().starts_with("application/json") {
+        return Err(Refusal::new(
+            ErrorCode::InvalidMessage,
+            "The body must be JSON: send it with the header `Content-Type: application/json`.",
+        )
+        .with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+    }
+    Bytes::from_request(request, state).await.map_err(|error| {
+        if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            Refusal::new(
+                ErrorCode::MessageTooLarge,
+                "The body is too large for this request.",
+            )
+        } else {
+            Refusal::new(
+                ErrorCode::InvalidMessage,
+                "The body did not arrive whole. Send it again.",
+            )
+        }
+    })
+}
+
+/// The query of an address, read into a type; parameters that do not exist are refused.
+pub(super) struct Query<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        let read = axum::extract::Query::<T>::try_from_uri(&parts.uri);
+        read.map(|query| Self(query.0)).map_err(|error| {
+            let what = std::error::Error::source(&error).map_or_else(String::new, |what| format!(": {what}"));
+            Refusal::new(
+                ErrorCode::InvalidMessage,
+                format!("The query of the address is wrong{what}."),
+            )
+        })
+    }
+}
+
+/// How many entries of a page are wanted.
+pub(super) fn limit(asked: Option<usize>, usual: usize, most: usize) -> Result<usize, Refusal> {
+    let limit = asked.unwrap_or(usual);
+    if (1..=most).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(Refusal::new(
+        ErrorCode::InvalidMessage,
+        format!("`limit` must be 1 to {most}."),
+    ))
+}
+
+/// An answer that no cache may keep: it holds a secret.
+pub(super) fn unstored(answer: impl IntoResponse) -> impl IntoResponse {
+    let no_store = HeaderValue::from_static("no-store");
+    (AppendHeaders([(header::CACHE_CONTROL, no_store)]), answer)
 }
 
 /// What is wrong, without the value: it may be a password.

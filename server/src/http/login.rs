@@ -10,6 +10,7 @@ use bmt_shared::error::ErrorCode;
 use serde::Deserialize;
 
 use super::Refusal;
+use super::access::Audited;
 use super::body::Json;
 use super::session::{self, Visitor};
 use crate::accounts::LoginError;
@@ -35,7 +36,7 @@ pub(super) async fn post(
     State(node): State<Arc<Node>>,
     visitor: Visitor,
     Json(credentials): Json<Credentials>,
-) -> Result<Response, Refusal> {
+) -> Response {
     let now_ms = clock::unix_ms();
     let login = node
         .accounts
@@ -45,9 +46,11 @@ pub(super) async fn post(
             visitor.address,
             now_ms,
         )
-        .await
-        .map_err(refusal)?;
-    Ok(session::answer(&node, &visitor, &login, now_ms))
+        .await;
+    match login {
+        Ok(login) => session::answer(&node, &visitor, &login, now_ms),
+        Err(error) => Audited::target(credentials.username).on(refusal(error)),
+    }
 }
 
 fn refusal(error: LoginError) -> Refusal {

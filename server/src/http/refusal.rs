@@ -17,6 +17,8 @@ use crate::random;
 pub struct Refusal {
     failure: Failure,
     status: StatusCode,
+    /// The message that was refused; otherwise the body names the request.
+    message_id: Option<String>,
 }
 
 impl Refusal {
@@ -51,10 +53,29 @@ impl Refusal {
         )
     }
 
+    /// The same as a passing state of the server.
+    #[must_use]
+    pub fn unavailable(self) -> Self {
+        self.with_status(StatusCode::SERVICE_UNAVAILABLE)
+    }
+
+    /// The same as the answer to a message of this id.
+    #[must_use]
+    pub fn answering(mut self, message_id: &str) -> Self {
+        self.message_id = Some(message_id.to_owned()).filter(|id| !id.is_empty());
+        self
+    }
+
+    /// What is named is not there.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::InvalidOperation, message).with_status(StatusCode::NOT_FOUND)
+    }
+
     /// The object as JSON.
     pub(super) fn body(&self, request_id: &str) -> String {
         let mut body = String::new();
-        self.failure.write_socketio(Some(request_id), &mut body);
+        let id = self.message_id.as_deref().unwrap_or(request_id);
+        self.failure.write_socketio(Some(id), &mut body);
         body
     }
 }
@@ -65,6 +86,7 @@ impl From<Failure> for Refusal {
         Self {
             failure,
             status: status.expect("the table of codes holds HTTP statuses"),
+            message_id: None,
         }
     }
 }

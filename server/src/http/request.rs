@@ -20,10 +20,14 @@ use crate::random;
 /// The header that names a request in answers and in the log.
 pub(super) const REQUEST_ID: &str = "x-request-id";
 
+/// The same, for what is written down while the request is handled.
+#[derive(Clone, Debug)]
+pub(super) struct RequestId(pub(super) String);
+
 pub(super) async fn observe(
     State(node): State<Arc<Node>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let began = Instant::now();
@@ -31,6 +35,7 @@ pub(super) async fn observe(
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let address = node.client_address(peer.ip(), request.headers());
+    request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = next.run(request).await;
     finish(&mut response, &id);
     let status = response.status().as_u16();

@@ -12,9 +12,11 @@ use serde::Serialize;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::access::Audited;
 use super::{Refusal, cookies};
 use crate::accounts::Login;
 use crate::node::Node;
+use crate::records::Actor;
 
 /// A request to the login routes from a page that may make one.
 pub(super) struct Visitor {
@@ -63,6 +65,10 @@ pub(super) fn answer(node: &Node, visitor: &Visitor, login: &Login, now_ms: u64)
         expires_in: access.expires_in_s,
         user: &login.user,
     };
+    let audited = Audited {
+        actor: Some(Actor::User(login.user.user_id.as_str().to_owned())),
+        target: None,
+    };
     let headers = AppendHeaders([
         (header::SET_COOKIE, cookie),
         (
@@ -70,7 +76,7 @@ pub(super) fn answer(node: &Node, visitor: &Visitor, login: &Login, now_ms: u64)
             axum::http::HeaderValue::from_static("no-store"),
         ),
     ]);
-    (headers, axum::Json(body)).into_response()
+    audited.on((headers, axum::Json(body)))
 }
 
 /// Adds the end of the cookie to an answer.

@@ -11,6 +11,7 @@ use bmt_shared::request::{HistoryQuery, Subscribe};
 use tokio::sync::oneshot;
 
 use super::room::Room;
+use super::survey::Survey;
 use super::{Answer, Publisher, Subscriber};
 use crate::history::{Kind, StoreFailure};
 
@@ -28,6 +29,8 @@ pub(super) enum Command {
     ),
     /// A store read what a request needs.
     Read(Reading, Result<Page, StoreFailure>),
+    /// Tell of the channels that are in use.
+    Survey(Survey),
     /// Answer what is in flight, then say so and end.
     Drain(oneshot::Sender<()>),
 }

@@ -24,6 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::command::{Command, InFlight, MarkInFlight, Pending, Reading, Request, Turn};
 use super::random::Random;
+use super::survey::{ChannelDetail, Survey};
 use super::timetable::Timetable;
 use super::{Publisher, Subscriber, World};
 use crate::history::{Append, BATCH_ROWS, Kind, StoreFailure, Term};
@@ -120,8 +121,18 @@ impl Shard {
             Command::Opened(topic, result) => self.opened(&topic, result),
             Command::Appended(kind, turn, result) => self.appended(kind, turn, result),
             Command::Read(reading, result) => self.read(reading, result),
+            Command::Survey(survey) => self.survey(survey),
             Command::Drain(done) => self.drained = Some(done),
         }
+    }
+
+    fn survey(&self, survey: Survey) {
+        let open = self.places.iter().filter_map(|(name, place)| match place {
+            Place::Open(channel) if survey.wanted.includes(name) => Some(ChannelDetail::of(name, channel)),
+            _ => None,
+        });
+        let details = open.collect();
+        survey.finish(self.places.len(), details);
     }
 
     fn request(&mut self, topic: ChannelName, request: Request) {

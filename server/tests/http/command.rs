@@ -362,3 +362,43 @@ fn a_supervisor_is_told_when_it_is_ready_and_when_it_stops() {
     process.signal("TERM");
     hears("STOPPING=1");
 }
+
+#[test]
+fn a_key_made_at_the_command_line_opens_the_running_server_until_it_is_revoked() {
+    let dir = TempDir::new().unwrap();
+    let (_process, lines) = Process::start(dir.path());
+    let address = lines
+        .last()
+        .unwrap()
+        .strip_prefix("listening on http://")
+        .unwrap();
+    let folder = dir.path().to_str().unwrap();
+    let key = |args: &[&str]| output(&[&["key"], args, &["--dev", "--data-dir", folder]].concat(), &[]);
+    let made = key(&["create", "--name", "cron", "--scope", "read"]);
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    let secret = text(&made.stdout).trim().to_owned();
+    let status = |path: &str| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let head =
+            format!("GET {path} HTTP/1.1\r\nHost: x\r\nX-API-Key: {secret}\r\nConnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer["HTTP/1.1 ".len()..][..3].to_owned()
+    };
+    assert_eq!(status("/api/v1/channels"), "200");
+    assert_eq!(status("/api/v1/audit"), "403");
+    let list = text(&key(&["list"]).stdout);
+    assert!(list.contains("read\tcron") && !list.contains(&secret), "{list}");
+    let id = list.split('\t').next().unwrap();
+    assert!(key(&["revoke", id]).status.success());
+    let began = Instant::now();
+    while status("/api/v1/channels") != "401" {
+        assert!(began.elapsed() < Duration::from_secs(5), "the key still opens");
+        std::thread::yield_now();
+    }
+    let again = key(&["revoke", id]);
+    assert!(!again.status.success() && text(&again.stderr).contains("key list"));
+    let nowhere = output(&["key", "list", "--dev", "--data-dir", "/nonexistent/x"], &[]);
+    assert!(!nowhere.status.success() && text(&nowhere.stderr).contains("data folder"));
+}

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails a test")]
 
 mod accept;
+mod access;
+mod api;
 mod command;
 mod headers;
 mod login;

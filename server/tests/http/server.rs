@@ -6,7 +6,7 @@ use std::time::Duration;
 use bmt_server::config::{Config, Mode, Secret};
 use bmt_server::node::Node;
 use bmt_server::serve::{self, Running};
-use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -69,6 +69,10 @@ impl TestServer {
 
     pub(crate) fn post(&self, path: &str) -> RequestBuilder {
         self.client.post(self.url(path))
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, self.url(path))
     }
 
     pub(crate) async fn try_login(&self, username: &str, password: &str) -> Response {

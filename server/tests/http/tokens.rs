@@ -15,7 +15,7 @@ fn now_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-fn token(header: &Value, claims: &Value) -> String {
+pub(crate) fn token(header: &Value, claims: &Value) -> String {
     let head = format!(
         "{}.{}",
         URL_SAFE_NO_PAD.encode(header.to_string()),
@@ -105,5 +105,14 @@ async fn access_and_refresh_tokens_never_pass_for_each_other() {
     let swapped = format!("bmt_refresh={}", login.access_token);
     refused(server.refresh(&swapped).await, 401, "authentication_failed").await;
     assert!(server.me(&login.access_token).await.status().is_success());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn no_token_speaks_as_the_server() {
+    let server = TestServer::start().await;
+    let claims = json!({"sub": "server", "role": "admin", "exp": now_s() + 60});
+    let forged = token(&json!({"alg": "HS256"}), &claims);
+    refused(server.me(&forged).await, 401, "authentication_failed").await;
     server.stop().await;
 }

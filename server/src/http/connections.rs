@@ -1,0 +1,128 @@
+//! `/api/v1/connections`: who is connected to this node, and ending it (SPEC §8).
+
+use axum::Json;
+use axum::extract::{Path, State};
+use bmt_shared::close::CloseCode;
+use bmt_shared::error::ErrorCode;
+use bmt_shared::id::{ConnectionId, UserId};
+use bmt_shared::identity::Role;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Refusal;
+use super::body::{self, Query};
+use super::control::Control;
+use crate::connection::Connection;
+
+/// Connections of a page where nothing is said.
+const PAGE: usize = 100;
+/// Most connections of a page.
+const PAGE_MAX: usize = 1_000;
+/// What a kicked client is told.
+const KICKED: &str = "kicked";
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    /// Only of this user.
+    user: Option<String>,
+    /// Only ids behind this one: the next page.
+    after: Option<String>,
+    /// Most connections, 1–1000; 100 where nothing is said.
+    limit: Option<usize>,
+}
+
+/// One connection.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Connected {
+    connection_id: String,
+    user_id: String,
+    name: String,
+    /// `admin`, `user` or `guest`.
+    role: &'static str,
+    /// Since when, ms since the Unix epoch.
+    since: u64,
+    /// Channels it is subscribed to.
+    subscriptions: usize,
+}
+
+/// Connections in the order of their ids.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Connections {
+    connections: Vec<Connected>,
+    /// All connections of this node.
+    total: usize,
+    /// Whether more follow: ask with `after` = the last id.
+    has_more: bool,
+}
+
+/// How many connections were ended.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Disconnected {
+    /// Of this node.
+    disconnected: usize,
+}
+
+pub(super) async fn list(
+    State(control): State<Control>,
+    Query(wanted): Query<Wanted>,
+) -> Result<Json<Connections>, Refusal> {
+    let limit = body::limit(wanted.limit, PAGE, PAGE_MAX)?;
+    let after = wanted.after.unwrap_or_default();
+    let mut all = control.live.all();
+    let total = all.len();
+    all.retain(|connection| {
+        let user = wanted.user.as_ref();
+        connection.id().as_str() > after.as_str()
+            && user.is_none_or(|user| connection.user_id().as_str() == user)
+    });
+    all.sort_unstable_by(|one, other| one.id().cmp(other.id()));
+    let has_more = all.len() > limit;
+    all.truncate(limit);
+    let connections = all.iter().filter_map(|connection| describe(connection)).collect();
+    Ok(Json(Connections {
+        connections,
+        total,
+        has_more,
+    }))
+}
+
+pub(super) async fn end(
+    State(control): State<Control>,
+    Path(id): Path<String>,
+) -> Result<Json<Disconnected>, Refusal> {
+    let Some(connection) = control.live.get(&ConnectionId::new(&id)) else {
+        let message = "This connection is gone. `GET /api/v1/connections` lists those that live.";
+        return Err(Refusal::new(ErrorCode::ConnectionNotFound, message));
+    };
+    connection.close(CloseCode::Kicked, KICKED, None);
+    Ok(Json(Disconnected { disconnected: 1 }))
+}
+
+pub(super) async fn end_of_user(
+    State(control): State<Control>,
+    Path(id): Path<String>,
+) -> Json<Disconnected> {
+    let theirs = control.live.of_user(&UserId::new(&id));
+    for connection in &theirs {
+        connection.close(CloseCode::Kicked, KICKED, None);
+    }
+    Json(Disconnected {
+        disconnected: theirs.len(),
+    })
+}
+
+/// Nothing of one that has just ended.
+fn describe(connection: &Connection) -> Option<Connected> {
+    let about = connection.about()?;
+    Some(Connected {
+        connection_id: connection.id().as_str().to_owned(),
+        user_id: about.user.user_id.as_str().to_owned(),
+        name: about.user.name.clone(),
+        role: Role::as_str(about.user.role),
+        since: about.since_ms,
+        subscriptions: about.subscriptions,
+    })
+}

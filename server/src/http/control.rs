@@ -1,0 +1,129 @@
+//! What the API acts on.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use bmt_server_core::session::{Rules, Session};
+use bmt_shared::channel::ChannelName;
+use bmt_shared::error::{ErrorCode, Failure};
+use bmt_shared::id::{MessageId, UserId};
+use bmt_shared::identity::{Role, User};
+use bmt_shared::reply::Reply;
+use bmt_shared::request::Publish;
+use tokio::sync::oneshot;
+
+use crate::auth::SERVER_USER;
+use crate::connection::{Live, Settings};
+use crate::node::Node;
+use crate::records::Records;
+use crate::shards::{Answer, Publisher, Shards};
+use crate::{clock, random};
+
+/// When to come again after a stop, ms.
+const STOPPING_RETRY_MS: u64 = 1_000;
+
+/// What a channel will answer.
+pub(super) type Awaited = oneshot::Receiver<Reply>;
+
+/// One of it serves all routes.
+#[derive(Clone)]
+pub struct Control {
+    /// What the server's parts share.
+    pub node: Arc<Node>,
+    /// The channels.
+    pub shards: Shards,
+    /// The connections.
+    pub live: Live,
+    /// Keys, audit log, crash reports.
+    pub records: Records,
+    server: Arc<User>,
+    rules: Arc<Rules>,
+}
+
+impl Control {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(node: Arc<Node>, shards: Shards, live: Live, records: Records) -> Self {
+        let server = User {
+            user_id: UserId::new(SERVER_USER),
+            name: "Server".to_owned(),
+            role: Role::Admin,
+            permissions: Vec::new(),
+        };
+        let mut rules = Rules::clone(&Settings::of(&node.config).rules);
+        // A back end speaks for all its users at once: a rate made for one connection is none for it.
+        rules.limits.publish_per_second = 0;
+        Self {
+            node,
+            shards,
+            live,
+            records,
+            server: Arc::new(server),
+            rules: Arc::new(rules),
+        }
+    }
+
+    /// Publishes as the server, and waits until the message is stored.
+    pub(super) async fn publish(&self, key: MessageId, publish: Publish) -> Reply {
+        Self::finish(self.begin_publish(key, publish)).await
+    }
+
+    /// Hands a message over; what becomes of it is what [`Self::finish`] answers.
+    ///
+    /// # Errors
+    /// Where it is refused at once: the same limits of size and names hold as for connections.
+    pub(super) fn begin_publish(&self, key: MessageId, publish: Publish) -> Result<Awaited, Failure> {
+        let now_ms = clock::unix_ms();
+        let (topic, payload) = (&publish.topic, &publish.payload);
+        let mut admission = Session::new(self.server.clone(), self.rules.clone(), None, now_ms);
+        admission.admit_publish(topic, payload, now_ms)?;
+        let from = Publisher {
+            user: self.server.clone(),
+            connection: None,
+        };
+        let (answer, reply) = oneshot::channel();
+        self.shards.publish(&from, key, publish, Answer::Waiter(answer));
+        Ok(reply)
+    }
+
+    /// Waits for what becomes of a message.
+    pub(super) async fn finish(begun: Result<Awaited, Failure>) -> Reply {
+        match begun {
+            Ok(reply) => reply.await.unwrap_or_else(|_| Reply::Failed(stopping())),
+            Err(failure) => Reply::Failed(failure),
+        }
+    }
+
+    /// Asks the channels something and waits for the answer.
+    pub(super) async fn ask(ask: impl FnOnce(Answer)) -> Reply {
+        let (answer, reply) = oneshot::channel();
+        ask(Answer::Waiter(answer));
+        Self::finish(Ok(reply)).await
+    }
+
+    /// # Errors
+    /// Where the channel's namespace is unknown.
+    pub(super) fn admit_read(&self, topic: &ChannelName) -> Result<(), Failure> {
+        let session = Session::new(self.server.clone(), self.rules.clone(), None, clock::unix_ms());
+        session.admit_read(topic)
+    }
+
+    /// The key of a message that came without one.
+    pub(super) fn mint_message_id() -> MessageId {
+        MessageId::mint(clock::unix_ms(), u64::from_le_bytes(random::bytes()))
+    }
+}
+
+fn stopping() -> Failure {
+    Failure::new(
+        ErrorCode::ServerError,
+        "The server is stopping. Send the request again, to another server or in a moment.",
+    )
+    .retry_after(STOPPING_RETRY_MS)
+}
+
+impl FromRef<Control> for Arc<Node> {
+    fn from_ref(control: &Control) -> Self {
+        control.node.clone()
+    }
+}

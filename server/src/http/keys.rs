@@ -1,0 +1,72 @@
+//! `/api/v1/keys`: the API keys of programs (SPEC §8). A key's text is shown once, when it is made.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use bmt_shared::error::ErrorCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Refusal;
+use super::access::{Audited, Operator};
+use super::body;
+use super::control::Control;
+use crate::clock;
+use crate::records::{ApiKey, KeyError, NewKey};
+
+/// A key that was just made.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Made {
+    #[serde(flatten)]
+    about: ApiKey,
+    /// The key itself. It is not shown again.
+    key: String,
+}
+
+/// All keys.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Keys {
+    keys: Vec<ApiKey>,
+}
+
+pub(super) async fn list(State(control): State<Control>) -> Result<Json<Keys>, Refusal> {
+    let keys = control.records.list_keys().await;
+    let keys = keys.map_err(|error| Refusal::incident("API keys could not be read", &error))?;
+    Ok(Json(Keys { keys }))
+}
+
+pub(super) async fn create(
+    State(control): State<Control>,
+    operator: Operator,
+    body::Json(new): body::Json<NewKey>,
+) -> Result<Response, Refusal> {
+    let made = control
+        .records
+        .create_key(new, &operator.name(), clock::unix_ms())
+        .await;
+    let (about, key) = made.map_err(|error| match error {
+        KeyError::Wrong(what) => Refusal::new(ErrorCode::InvalidMessage, what),
+        KeyError::TooMany => Refusal::new(ErrorCode::InvalidOperation, error.to_string()),
+        KeyError::Store(error) => Refusal::incident("an API key could not be made", &error),
+    })?;
+    let audited = Audited::target(about.id.clone());
+    Ok(audited.on((
+        StatusCode::CREATED,
+        super::body::unstored(Json(Made { about, key })),
+    )))
+}
+
+pub(super) async fn revoke(
+    State(control): State<Control>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Refusal> {
+    match control.records.revoke_key(&id).await {
+        Ok(true) => Ok(StatusCode::NO_CONTENT),
+        Ok(false) => Err(Refusal::not_found(
+            "There is no API key of this id. `GET /api/v1/keys` lists them.",
+        )),
+        Err(error) => Err(Refusal::incident("an API key could not be revoked", &error)),
+    }
+}
