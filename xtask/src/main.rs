@@ -16,6 +16,7 @@ mod build;
 mod dev;
 mod docs;
 mod failure;
+mod faults;
 mod node;
 mod npm;
 mod process;
@@ -63,6 +64,12 @@ const COMMANDS: &[Command] = &[
         arguments: "fanout",
         help: "measure against the official Node server in one run and print the ratios",
         run: bench::run,
+    },
+    Command {
+        name: "faults",
+        arguments: "[--seed N] [row…]",
+        help: "break things around a real server, row by row of docs/FAULTS.md, and tell what held",
+        run: faults::run,
     },
     Command {
         name: "npm",

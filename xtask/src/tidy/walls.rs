@@ -26,6 +26,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tests/histcheck", &[]),
     // The proxy sees bytes, not the protocol.
     ("tests/faultproxy", &[]),
+    (
+        "tests/faults",
+        &["bmt-shared", "bmt-client-core", "bmt-faultproxy", "bmt-histcheck"],
+    ),
     ("fuzz", &["bmt-shared", "bmt-client-core", "bmt-server-core"]),
     ("xtask", &[]),
 ];

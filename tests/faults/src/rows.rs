@@ -1,0 +1,72 @@
+//! The rows of FAULTS that this suite runs, one file for each kind of fault.
+
+mod disk;
+mod network;
+mod recovery;
+mod restart;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::outcome::Stop;
+use crate::run::Run;
+
+/// A row's work; answers a note of what was measured.
+type Work = Pin<Box<dyn Future<Output = Result<String, Stop>>>>;
+
+/// One row.
+pub(crate) struct Row {
+    /// Its number in FAULTS.
+    pub(crate) number: u16,
+    pub(crate) what: &'static str,
+    pub(crate) run: fn(Run) -> Work,
+}
+
+/// All rows, in the order in which they run.
+pub(crate) const ROWS: &[Row] = &[
+    Row {
+        number: 68,
+        what: "SIGKILL under load, 20 times",
+        run: |run| Box::pin(restart::killed(run)),
+    },
+    Row {
+        number: 97,
+        what: "SIGTERM under load, twice, with a stuck client",
+        run: |run| Box::pin(restart::stopped(run)),
+    },
+    Row {
+        number: 73,
+        what: "the data folder is missing, closed, removed",
+        run: |run| Box::pin(disk::out_of_reach(run)),
+    },
+    Row {
+        number: 75,
+        what: "the database is damaged at rest",
+        run: |run| Box::pin(disk::damaged(run)),
+    },
+    Row {
+        number: 77,
+        what: "the history is trimmed while one is away",
+        run: |run| Box::pin(recovery::trimmed(run)),
+    },
+    Row {
+        number: 81,
+        what: "500 recoveries while messages flow",
+        run: |run| Box::pin(recovery::junction(run)),
+    },
+    Row {
+        number: 85,
+        what: "RST under load, 100 times",
+        run: |run| Box::pin(network::reset(run)),
+    },
+    Row {
+        number: 88,
+        what: "latency, single bytes, 5 kB/s",
+        run: |run| Box::pin(network::bad_weather(run)),
+    },
+    Row {
+        number: 93,
+        what: "the server is frozen for two heartbeats",
+        run: |run| Box::pin(network::frozen(run)),
+    },
+];
