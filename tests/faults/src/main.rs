@@ -23,6 +23,11 @@ mod session;
 mod table;
 mod token;
 
+#[cfg(test)]
+mod coverage;
+#[cfg(test)]
+mod smoke;
+
 use std::process::ExitCode;
 use std::time::Instant;
 

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::{OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -141,6 +141,15 @@ const NO_LIMITS: &[(&str, &str)] = &[
     ("BMT_LIMITS__CONNECTIONS_PER_ADDRESS", "0"),
 ];
 
+/// A server that was found without the environment's help.
+static BINARY: OnceLock<PathBuf> = OnceLock::new();
+
+/// Takes this binary where `BMT_SERVER_BIN` names none.
+#[cfg(test)]
+pub(crate) fn use_binary(path: PathBuf) {
+    BINARY.get_or_init(|| path);
+}
+
 fn data(folder: &Path) -> PathBuf {
     folder.join("data")
 }
@@ -151,8 +160,9 @@ fn log(folder: &Path) -> PathBuf {
 
 /// The command that starts a server in a folder.
 pub(crate) fn command(folder: &Path, address: SocketAddr) -> Result<Command, String> {
-    let binary = std::env::var_os("BMT_SERVER_BIN")
-        .ok_or("BMT_SERVER_BIN names no server: run `cargo xtask faults`")?;
+    let named = || std::env::var_os("BMT_SERVER_BIN").map(PathBuf::from);
+    let binary = BINARY.get().cloned().or_else(named);
+    let binary = binary.ok_or("BMT_SERVER_BIN names no server: run `cargo xtask faults`")?;
     let mut command = Command::new(binary);
     command
         .args([
