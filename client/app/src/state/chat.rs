@@ -6,7 +6,7 @@ use bmt_shared::channel::ChannelName;
 use bmt_shared::event::{PresenceAction, PresenceChange};
 use bmt_shared::id::{MessageId, ServerMessageId, UserId};
 use bmt_shared::identity::User;
-use bmt_shared::message::{Message, Reactions};
+use bmt_shared::message::Message;
 use bmt_shared::payload::Payload;
 use bmt_shared::position::{Epoch, Seq};
 use bmt_shared::reply::Present;
@@ -291,7 +291,7 @@ impl Chat {
 #[cfg(test)]
 mod tests {
     use bmt_shared::identity::Role;
-    use bmt_shared::message::MessageKind;
+    use bmt_shared::message::{MessageKind, Reactions};
 
     use super::*;
 
