@@ -12,6 +12,7 @@ mod calls;
 mod handshake;
 mod link;
 mod live;
+mod memberships;
 mod realtime;
 mod refresh;
 mod requests;
@@ -22,7 +23,7 @@ mod socketio;
 
 use std::sync::Arc;
 
-use bmt_server_core::session::Rules;
+use bmt_server_core::session::{Memberships, Rules};
 
 use crate::clock;
 use crate::config::{Config, HeartbeatConfig};
@@ -59,9 +60,9 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// What the configuration says of connections.
+    /// What the configuration says of connections, with the member lists that sessions ask.
     #[must_use]
-    pub fn of(config: &Config) -> Self {
+    pub fn of(config: &Config, members: Arc<dyn Memberships>) -> Self {
         let limits = &config.limits;
         Self {
             rules: Arc::new(Rules {
@@ -70,7 +71,7 @@ impl Settings {
                 backlog_requests: count(limits.inbound_requests),
                 backlog_bytes: count(limits.inbound_bytes),
                 namespaces: config.namespaces.clone(),
-                members: None,
+                members: Some(members),
             }),
             heartbeat: config.heartbeat.clone(),
             outbox: Bounds {

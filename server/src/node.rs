@@ -11,6 +11,7 @@ use crate::auth::Authenticator;
 use crate::config::Config;
 use crate::history::Histories;
 use crate::http::{address, origin};
+use crate::members::Members;
 use crate::shutdown::Shutdown;
 
 /// One server process (SPEC §1). Routes and connections hold it in an `Arc`.
@@ -21,6 +22,8 @@ pub struct Node {
     pub authenticator: Arc<Authenticator>,
     /// The built-in accounts.
     pub accounts: Accounts,
+    /// Who made which channel, and whom its owner let in.
+    pub members: Members,
     /// Where messages are kept.
     pub histories: Histories,
     /// The end of this process.
@@ -29,12 +32,19 @@ pub struct Node {
 }
 
 impl Node {
-    pub(crate) fn new(config: Config, accounts: Accounts, histories: Histories, shutdown: Shutdown) -> Self {
+    pub(crate) fn new(
+        config: Config,
+        accounts: Accounts,
+        members: Members,
+        histories: Histories,
+        shutdown: Shutdown,
+    ) -> Self {
         Self {
             authenticator: Arc::new(Authenticator::new(&config.auth, accounts.standings())),
             proxies: config.http.proxies(),
             config,
             accounts,
+            members,
             histories,
             shutdown,
         }

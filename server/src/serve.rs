@@ -22,6 +22,7 @@ use crate::connection::{Live, Realtime};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::history::{Histories, MemoryHistory, SqliteHistory, SqliteSettings};
 use crate::http;
+use crate::members::{self, Members};
 use crate::node::Node;
 use crate::random;
 use crate::records::{self, RECORDS_FILE, Records};
@@ -32,6 +33,8 @@ use crate::shutdown::{SHUTDOWN_LIMIT, Shutdown};
 const CONNECTIONS_LIMIT: Duration = Duration::from_secs(3);
 /// The account database, in the data folder.
 pub(crate) const ACCOUNTS_FILE: &str = "accounts.db";
+/// Who may enter private channels and documents.
+pub(crate) const MEMBERS_FILE: &str = "members.db";
 /// The message database, in the data folder.
 pub(crate) const MESSAGES_FILE: &str = "messages.db";
 /// Of the time to the exit, what is kept for the stores after the last connection is gone.
@@ -46,6 +49,8 @@ pub enum StartError {
     Accounts(OpenError),
     /// The database of keys and of the audit log cannot be opened.
     Records(records::OpenError),
+    /// The database of member lists cannot be opened.
+    Members(members::OpenError),
     /// The message database cannot be opened.
     Messages(crate::history::OpenError),
     /// The account database cannot be written to.
@@ -59,6 +64,7 @@ impl fmt::Display for StartError {
         match self {
             Self::DataDir(error) => error.fmt(f),
             Self::Accounts(error) => error.fmt(f),
+            Self::Members(error) => error.fmt(f),
             Self::Messages(error) => error.fmt(f),
             Self::Records(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
@@ -145,10 +151,17 @@ pub async fn start(mut config: Config, dev_password: Option<Secret>) -> Result<R
             .await
             .map_err(StartError::Store)?;
     }
+    let members = Members::open(&data_dir.file(MEMBERS_FILE)).map_err(StartError::Members)?;
     let histories = histories(&config, &data_dir)?;
     let (listener, address) = listen::listen(&config.http)?;
     warn_if_public(&config, address);
-    let node = Arc::new(Node::new(config, accounts, histories, Shutdown::default()));
+    let node = Arc::new(Node::new(
+        config,
+        accounts,
+        members,
+        histories,
+        Shutdown::default(),
+    ));
     let shards = shards(&node);
     let realtime = Realtime::new(node.clone(), shards.clone());
     let live = realtime.live().clone();

@@ -12,7 +12,7 @@ use bmt_shared::close::CloseCode;
 use bmt_shared::error::{ErrorCode, Failure};
 
 use super::handshake::refusal;
-use super::{Context, Live, Settings, raw, revocation, socketio};
+use super::{Context, Live, Settings, memberships, raw, revocation, socketio};
 use crate::node::Node;
 use crate::shards::Shards;
 
@@ -29,7 +29,7 @@ impl Realtime {
     /// Opens no socket: that is whoever serves [`Self::router`].
     #[must_use]
     pub fn new(node: Arc<Node>, shards: Shards) -> Self {
-        let settings = Settings::of(&node.config);
+        let settings = Settings::of(&node.config, node.members.memberships());
         let live = Live::new(settings.capacity);
         let context = Arc::new(Context {
             node,
@@ -38,6 +38,7 @@ impl Realtime {
             live,
         });
         revocation::watch(&context);
+        memberships::watch(&context);
         let socketio = socketio::Endpoint::new(&context);
         Self { context, socketio }
     }

@@ -50,7 +50,7 @@ impl Control {
             role: Role::Admin,
             permissions: Vec::new(),
         };
-        let mut rules = Rules::clone(&Settings::of(&node.config).rules);
+        let mut rules = Rules::clone(&Settings::of(&node.config, node.members.memberships()).rules);
         // A back end speaks for all its users at once: a rate made for one connection is none for it.
         rules.limits.publish_per_second = 0;
         Self {

@@ -2,13 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails a test")]
 
+mod capabilities;
 mod covers;
 mod handshakes;
 mod lifetimes;
 mod limits;
+mod members;
 mod namespaces;
+mod permissions;
 mod raw;
 mod revocation;
 mod sessions;
 mod support;
+#[path = "../tables/permissions.rs"]
+mod tables;
 mod talker;

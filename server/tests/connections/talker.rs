@@ -77,15 +77,14 @@ impl Talker {
         }
     }
 
-    /// The code of the answer to a request about a topic alone, or `ok`.
+    /// The code of the answer to a request about a topic alone, or `ok`. (On raw a signal is not answered.)
     pub(crate) async fn code(&mut self, verb: &str, topic: &str) -> String {
         let mut body = json!({"topic": topic});
         if matches!(verb, "publish" | "signal") {
             body["payload"] = json!({"type": "text"});
         }
-        // A signal that succeeds is answered to a callback alone: the request behind it answers for it on raw.
-        if let (Self::Raw(client), "signal") = (&mut *self, verb) {
-            return raw_signal(client, &body).await;
+        if verb == "read" {
+            body["seq"] = json!(1);
         }
         self.ask(verb, &body).await.code().to_owned()
     }
@@ -97,20 +96,15 @@ impl Talker {
             Self::Raw(client) => client.frame(name).await["data"].clone(),
         }
     }
-}
 
-async fn raw_signal(client: &mut RawClient, body: &Value) -> String {
-    let signal = json!({"type": "signal", "data": body, "messageId": "signal"});
-    client.socket.send(signal.to_string()).await;
-    let behind = json!({"type": "unsubscribe", "data": {"topic": "public:nothing"}, "messageId": "behind"});
-    client.socket.send(behind.to_string()).await;
-    loop {
-        let frame = client.next().await;
-        if frame["messageId"] == "signal" {
-            return frame["data"]["details"]["code"].as_str().unwrap().to_owned();
-        }
-        if frame["messageId"] == "behind" {
-            return "ok".to_owned();
+    /// Sends a request whose answer is not waited for.
+    pub(crate) async fn send(&mut self, verb: &str, body: &Value) {
+        match self {
+            Self::SocketIo(client) => client.socket.send(format!("42{}", json!([verb, body]))).await,
+            Self::Raw(client) => {
+                let frame = json!({"type": verb, "data": body, "messageId": "unanswered"});
+                client.socket.send(frame.to_string()).await;
+            }
         }
     }
 }

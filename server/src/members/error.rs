@@ -1,0 +1,98 @@
+//! What can be wrong with a change of a list, and with its database.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// Why a list was not changed or read.
+#[derive(Debug)]
+pub enum MembersError {
+    /// The user may not. It is the same answer where there is no list, so that nobody learns of one.
+    Denied,
+    /// There is no list. Only administrators are told.
+    NoList,
+    /// The last owner would go.
+    LastOwner,
+    /// A direct conversation is between its two, for as long as there are messages.
+    Direct,
+    /// A limit is reached: what of, and how many there may be.
+    Full(&'static str, usize),
+    /// The server is stopping.
+    Closed,
+    /// SQLite refused: the disk is full, the file is damaged.
+    Sql(rusqlite::Error),
+}
+
+impl fmt::Display for MembersError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Denied => f.write_str(
+                "you may not do this here: the name is not free, or the list is not yours; ask its owner or an \
+                 administrator",
+            ),
+            Self::NoList => f.write_str("there is no member list of this name; make one with `POST /api/v1/channels`"),
+            Self::LastOwner => f.write_str(
+                "this is the only owner; make somebody else an owner first, or delete the list as a whole",
+            ),
+            Self::Direct => f.write_str("a direct conversation is between its two people and stays so"),
+            Self::Full(what, most) => write!(f, "there may be {most} {what}, and there are; remove some first"),
+            Self::Closed => f.write_str("the server is stopping; try again in a moment"),
+            Self::Sql(error) => write!(f, "the database of member lists refused: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for MembersError {}
+
+impl From<rusqlite::Error> for MembersError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+/// Why the database cannot be opened.
+#[derive(Debug)]
+pub enum OpenError {
+    /// A newer server wrote it.
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The newest version this server knows.
+        known: i64,
+    },
+    /// It is a database of another program.
+    Foreign(PathBuf),
+    /// It holds what this server never writes.
+    Damaged(String),
+    /// SQLite refused.
+    Sql(rusqlite::Error),
+    /// No thread could be started.
+    Thread(io::Error),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Newer { path, found, known } => write!(
+                f,
+                "{} was written by a newer server (version {found}, this one knows {known}). Run that newer \
+                 version, or restore a backup from before it.",
+                path.display()
+            ),
+            Self::Foreign(path) => write!(f, "{} is a database of another program", path.display()),
+            Self::Damaged(what) => write!(f, "the database of member lists is damaged: {what}"),
+            Self::Sql(error) => write!(f, "the database of member lists cannot be used: {error}"),
+            Self::Thread(error) => write!(f, "the thread of the member lists cannot be started: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+impl From<rusqlite::Error> for OpenError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
