@@ -13,6 +13,7 @@ mod channels;
 mod connections;
 mod control;
 mod cookies;
+mod errors;
 mod health;
 mod history;
 mod keys;
@@ -29,6 +30,7 @@ mod reply;
 mod request;
 mod route;
 mod session;
+mod users;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +47,7 @@ use tower_http::timeout::TimeoutLayer;
 use crate::config::Config;
 use crate::node::Node;
 use crate::records::Scope::{Admin, Publish, Read};
-use route::{DELETE, GET, POST, Route, route};
+use route::{DELETE, GET, PATCH, POST, Route, route};
 
 pub use caller::Caller;
 pub use control::Control;
@@ -74,11 +76,19 @@ fn guarded(config: &Config) -> Vec<Route> {
         route(GET, "/channels/{topic}/presence", Read, "channel.presence", channels::presence),
         route(GET, "/connections", Read, "connection.list", connections::list),
         route(DELETE, "/connections/{id}", Admin, "connection.end", connections::end),
+        route(GET, "/users", Admin, "user.list", users::list),
+        route(POST, "/users", Admin, "user.create", users::create),
+        route(GET, "/users/{id}", Admin, "user.read", users::get),
+        route(PATCH, "/users/{id}", Admin, "user.change", users::change),
+        route(DELETE, "/users/{id}", Admin, "user.remove", users::remove),
+        route(POST, "/users/{id}/block", Admin, "user.block", users::block),
+        route(POST, "/users/{id}/unblock", Admin, "user.unblock", users::unblock),
         route(POST, "/users/{id}/disconnect", Admin, "user.disconnect", connections::end_of_user),
         route(GET, "/keys", Admin, "key.list", keys::list),
         route(POST, "/keys", Admin, "key.create", keys::create),
         route(DELETE, "/keys/{id}", Admin, "key.revoke", keys::revoke),
         route(GET, "/audit", Admin, "audit.list", audit::list),
+        route(GET, "/errors", Admin, "error.list", errors::list),
     ]
 }
 
@@ -99,6 +109,8 @@ pub fn router(control: &Control, connections: Router) -> Router {
         // Whatever is tried here is written down.
         .route_layer(from_fn_with_state(control.clone(), access::watch));
     let api = route::mount(guarded(&node.config), control)
+        // Open to every page that may talk to us: the app reports its own crashes.
+        .route("/errors", post(errors::report))
         .with_state(control.clone())
         .merge(open)
         .fallback(refusal::no_such_address)

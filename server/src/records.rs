@@ -5,6 +5,7 @@
 //! be opened by `bmt-server key` while the server runs.
 
 mod audit;
+mod crash;
 mod key;
 mod reads;
 mod schema;
@@ -21,6 +22,7 @@ use reads::Reads;
 use writer::Writer;
 
 pub use audit::{Actor, AuditEntry, AuditPage, AuditQuery, AuditRow, Outcome};
+pub use crash::{Crash, CrashPage, CrashReport};
 pub use key::{ApiKey, KEY_PREFIX, KeyError, NewKey, Scope};
 
 /// The file in the data folder.

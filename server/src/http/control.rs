@@ -12,6 +12,7 @@ use bmt_shared::reply::Reply;
 use bmt_shared::request::Publish;
 use tokio::sync::oneshot;
 
+use super::errors::Reporters;
 use crate::auth::SERVER_USER;
 use crate::connection::{Live, Settings};
 use crate::node::Node;
@@ -38,6 +39,7 @@ pub struct Control {
     pub records: Records,
     server: Arc<User>,
     rules: Arc<Rules>,
+    pub(super) reporters: Arc<Reporters>,
 }
 
 impl Control {
@@ -60,6 +62,7 @@ impl Control {
             records,
             server: Arc::new(server),
             rules: Arc::new(rules),
+            reporters: Arc::default(),
         }
     }
 

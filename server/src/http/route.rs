@@ -13,6 +13,7 @@ use crate::records::Scope;
 
 pub(super) const GET: Method = Method::GET;
 pub(super) const POST: Method = Method::POST;
+pub(super) const PATCH: Method = Method::PATCH;
 pub(super) const DELETE: Method = Method::DELETE;
 
 /// A guarded route as it can be told to others.

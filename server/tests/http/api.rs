@@ -346,3 +346,142 @@ async fn the_audit_log_cannot_be_written_through_the_api() {
     }
     server.stop().await;
 }
+
+#[tokio::test]
+async fn an_administrator_makes_changes_blocks_and_removes_an_account() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let send = async |method: Method, path: &str, body: Option<Value>| {
+        let request = server.request(method, path).bearer_auth(&admin);
+        match body {
+            Some(body) => request.json(&body),
+            None => request,
+        }
+        .send()
+        .await
+        .unwrap()
+    };
+    let new = json!({"username": "Carol", "password": "a long enough one", "name": "Carol C."});
+    let made = send(Method::POST, "/api/v1/users", Some(new.clone())).await;
+    assert_eq!(made.status(), StatusCode::CREATED);
+    let made: Value = made.json().await.unwrap();
+    assert_eq!(
+        (&made["username"], &made["role"], &made["blocked"]),
+        (&json!("carol"), &json!("user"), &json!(false))
+    );
+    let taken = send(Method::POST, "/api/v1/users", Some(new)).await;
+    refused(taken, 409, "invalid_operation").await;
+    let user = format!("/api/v1/users/{}", made["userId"].as_str().unwrap());
+    let login = server.try_login("carol", "a long enough one").await;
+    assert_eq!(login.status(), StatusCode::OK);
+    let token = login.json::<Value>().await.unwrap()["accessToken"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let changed: Value = send(Method::PATCH, &user, Some(json!({"role": "admin"})))
+        .await
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(changed["role"], "admin");
+    let list = server
+        .get("/api/v1/users?limit=2")
+        .bearer_auth(&token)
+        .send()
+        .await
+        .unwrap();
+    let list: Value = list.json().await.unwrap();
+    assert_eq!((&list["total"], &list["hasMore"]), (&json!(4), &json!(true)));
+    let blocked = send(Method::POST, &format!("{user}/block"), None).await;
+    assert_eq!(blocked.json::<Value>().await.unwrap()["blocked"], true);
+    refused(server.me(&token).await, 401, "authentication_failed").await;
+    send(Method::POST, &format!("{user}/unblock"), None).await;
+    assert_eq!(
+        server.try_login("carol", "a long enough one").await.status(),
+        StatusCode::OK
+    );
+    assert_eq!(
+        send(Method::DELETE, &user, None).await.status(),
+        StatusCode::NO_CONTENT
+    );
+    refused(send(Method::GET, &user, None).await, 404, "invalid_operation").await;
+    let rows = server.audit(&admin, "act=user.block").await;
+    assert_eq!(
+        (&rows[0]["target"], &rows[0]["outcome"]),
+        (&made["userId"], &json!("done"))
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn crash_reports_are_folded_cut_and_few_for_each_address() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let report = |error: &str| {
+        let body = json!({"error": error, "stack": "s".repeat(9_000), "timestamp": 1});
+        server.post("/api/v1/errors").json(&body)
+    };
+    for _ in 0..3 {
+        assert_eq!(
+            report("it broke").send().await.unwrap().status(),
+            StatusCode::NO_CONTENT
+        );
+    }
+    let foreign = report("x")
+        .header("origin", "https://evil.example")
+        .send()
+        .await
+        .unwrap();
+    refused(foreign, 403, "permission_denied").await;
+    let large = server
+        .post("/api/v1/errors")
+        .json(&json!({"error": "x".repeat(20_000)}));
+    refused(large.send().await.unwrap(), 413, "message_too_large").await;
+    assert_eq!(
+        report("again").bearer_auth(&admin).send().await.unwrap().status(),
+        StatusCode::NO_CONTENT
+    );
+    let list = server
+        .get("/api/v1/errors")
+        .bearer_auth(&admin)
+        .send()
+        .await
+        .unwrap();
+    let list: Value = list.json().await.unwrap();
+    let errors = list["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), 2, "{list}");
+    assert_eq!(
+        (&errors[1]["error"], &errors[1]["reports"]),
+        (&json!("it broke"), &json!(3))
+    );
+    assert_eq!(errors[1]["stack"].as_str().unwrap().len(), 6_000);
+    assert!(errors[0]["userId"].as_str().unwrap().starts_with("u_"), "{list}");
+    let mut told = Vec::new();
+    for _ in 0..12 {
+        told.push(report("flood").send().await.unwrap().status());
+    }
+    assert!(told.contains(&StatusCode::TOO_MANY_REQUESTS), "{told:?}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn nobody_locks_the_own_account_out() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let own = server.login("admin").await.user["userId"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    for (method, path) in [(Method::DELETE, ""), (Method::POST, "/block")] {
+        let response = server
+            .request(method, &format!("/api/v1/users/{own}{path}"))
+            .bearer_auth(&admin)
+            .send()
+            .await
+            .unwrap();
+        refused(response, 409, "invalid_operation").await;
+    }
+    let rows = server.audit(&admin, "act=user.block").await;
+    assert_eq!(rows[0]["outcome"], "failed");
+    server.stop().await;
+}

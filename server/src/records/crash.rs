@@ -1,0 +1,140 @@
+//! Crash reports of the web app (SPEC §8). Reports of the same text are one row that counts.
+
+use rusqlite::{Connection, params};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
+
+use super::{Records, RecordsError, from_sql_ms, sql_ms};
+
+/// Different crashes that are kept; beyond that the one that was seen longest ago goes.
+const CRASHES: i64 = 1_000;
+
+/// A report as it came.
+#[derive(Clone, Debug, Default)]
+pub struct CrashReport {
+    /// The error's text.
+    pub error: String,
+    /// Where it was thrown.
+    pub stack: String,
+    /// Which views it was thrown in.
+    pub component_stack: String,
+    /// Who was logged in; empty for nobody.
+    pub user_id: String,
+    /// The browser.
+    pub agent: String,
+    /// The person's address.
+    pub address: String,
+}
+
+/// A crash that was reported, once or often.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Crash {
+    /// Names it in pages.
+    id: u64,
+    error: String,
+    stack: String,
+    component_stack: String,
+    /// Who was logged in last; empty for nobody.
+    user_id: String,
+    /// The last browser.
+    agent: String,
+    /// The last person's address.
+    address: String,
+    /// How often it was reported.
+    reports: u64,
+    /// When first, ms since the Unix epoch.
+    first_at: u64,
+    /// When last.
+    last_at: u64,
+}
+
+/// Crashes, those reported last first.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CrashPage {
+    /// The crashes.
+    pub errors: Vec<Crash>,
+    /// Whether older ones follow: ask with `before` = the last one's `lastAt`.
+    pub has_more: bool,
+}
+
+impl Records {
+    /// Keeps a report.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub async fn report_crash(&self, report: CrashReport, now_ms: u64) -> Result<(), RecordsError> {
+        self.writer
+            .run(move |connection| keep(connection, &report, now_ms))
+            .await
+    }
+
+    /// A page of crashes last reported before `before_ms`.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub async fn crashes(&self, before_ms: Option<u64>, limit: usize) -> Result<CrashPage, RecordsError> {
+        self.reads
+            .run(move |connection| page(connection, before_ms, limit))
+            .await
+    }
+}
+
+fn keep(connection: &Connection, report: &CrashReport, now_ms: u64) -> rusqlite::Result<()> {
+    let mut hash = Sha256::new();
+    for part in [&report.error, &report.stack, &report.component_stack] {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part.as_bytes());
+    }
+    let fingerprint = hash.finalize();
+    connection
+        .prepare_cached(
+            "INSERT INTO crash (fingerprint, error, stack, component_stack, user_id, agent, address, reports, first_ms, last_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?8)
+             ON CONFLICT (fingerprint) DO UPDATE SET reports = reports + 1, last_ms = ?8, user_id = ?5, agent = ?6,
+                 address = ?7",
+        )?
+        .execute(params![
+            &fingerprint[..],
+            report.error,
+            report.stack,
+            report.component_stack,
+            report.user_id,
+            report.agent,
+            report.address,
+            sql_ms(now_ms),
+        ])?;
+    connection.execute(
+        "DELETE FROM crash WHERE id IN (SELECT id FROM crash ORDER BY last_ms DESC, id DESC LIMIT -1 OFFSET ?1)",
+        [CRASHES],
+    )?;
+    Ok(())
+}
+
+fn page(connection: &Connection, before_ms: Option<u64>, limit: usize) -> rusqlite::Result<CrashPage> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, error, stack, component_stack, user_id, agent, address, reports, first_ms, last_ms FROM crash
+         WHERE last_ms < ?1 ORDER BY last_ms DESC, id DESC LIMIT ?2",
+    )?;
+    let most = i64::try_from(limit + 1).expect("a few hundred");
+    let rows = statement.query_map(params![before_ms.map_or(i64::MAX, sql_ms), most], |row| {
+        Ok(Crash {
+            id: from_sql_ms(row.get(0)?),
+            error: row.get(1)?,
+            stack: row.get(2)?,
+            component_stack: row.get(3)?,
+            user_id: row.get(4)?,
+            agent: row.get(5)?,
+            address: row.get(6)?,
+            reports: from_sql_ms(row.get(7)?),
+            first_at: from_sql_ms(row.get(8)?),
+            last_at: from_sql_ms(row.get(9)?),
+        })
+    })?;
+    let mut errors = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    let has_more = errors.len() > limit;
+    errors.truncate(limit);
+    Ok(CrashPage { errors, has_more })
+}
