@@ -68,9 +68,8 @@ impl Peer {
     pub(crate) async fn subscribe(&mut self, topic: &str, since: Option<&str>) -> Result<String, String> {
         let since = since.map_or_else(String::new, |since| format!(",\"since\":{since}"));
         self.stage_request("subscribe", &format!("\"topic\":\"{topic}\"{since}"));
-        self.socket.flush().await?;
         loop {
-            while let Some((kind, text)) = self.next().await? {
+            while let Some((kind, text)) = self.next()? {
                 match kind {
                     Kind::Success => return Ok(text.to_owned()),
                     Kind::Failure => return Err(format!("not subscribed: {text}")),
@@ -88,13 +87,8 @@ impl Peer {
         self.stage_request("publish", &body);
     }
 
-    /// Sends what waits.
-    pub(crate) async fn flush(&mut self) -> Result<(), String> {
-        self.socket.flush().await
-    }
-
     /// The next frame that was read; pings are answered. `None` until [`Self::fill`] has read on.
-    pub(crate) async fn next(&mut self) -> Result<Option<(Kind, &str)>, String> {
+    pub(crate) fn next(&mut self) -> Result<Option<(Kind, &str)>, String> {
         while let Some(frame) = self.socket.next()? {
             if self.binding == Binding::SocketIo && self.socket.text(&frame) == "2" {
                 self.socket.stage("3");
@@ -103,12 +97,12 @@ impl Peer {
             let text = self.socket.text(&frame);
             return Ok(Some((self.kind(text), text)));
         }
-        self.socket.flush().await?;
         Ok(None)
     }
 
-    /// Reads on.
+    /// Sends what waits and reads on.
     pub(crate) async fn fill(&mut self) -> Result<(), String> {
+        self.socket.flush().await?;
         if self.socket.fill().await? {
             Ok(())
         } else {
@@ -152,7 +146,7 @@ impl Peer {
 
     async fn wait_for(&mut self, start: &str) -> Result<(), String> {
         loop {
-            while let Some((_, text)) = self.next().await? {
+            while let Some((_, text)) = self.next()? {
                 if text.starts_with(start) {
                     return Ok(());
                 }

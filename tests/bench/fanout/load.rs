@@ -118,7 +118,7 @@ async fn receive(mut peer: Peer, timed: bool, shared: Arc<Shared>) -> Result<(),
         let measuring = shared.measuring.load(Ordering::Relaxed);
         let mut deliveries = 0;
         let now_us = u64::try_from(shared.clock.elapsed().as_micros()).unwrap_or(u64::MAX);
-        while let Some((kind, text)) = peer.next().await? {
+        while let Some((kind, text)) = peer.next()? {
             if kind == Kind::Message && measuring {
                 deliveries += 1;
                 if let (true, Some(sent_us)) = (timed, sent_at(text)) {
@@ -159,9 +159,8 @@ async fn publish(
             next = (next + 1) % topics.len();
         }
         unanswered = in_flight;
-        peer.flush().await?;
         peer.fill().await?;
-        while let Some((kind, text)) = peer.next().await? {
+        while let Some((kind, text)) = peer.next()? {
             match kind {
                 Kind::Success => unanswered -= 1,
                 Kind::Failure => return Err(format!("a publish was refused: {text}")),
