@@ -121,7 +121,7 @@ async fn every_request_is_answered_once_in_whatever_way_it_asks() {
     }
     let said = [
         r#"42["publish",{"topic":"private:a","payload":1,"ackRequired":false,"messageId":"1"}]"#,
-        r#"42["read",{"topic":"public:a","seq":1,"messageId":"2"}]"#,
+        r#"42["read",{"topic":"private:a","seq":1,"messageId":"2"}]"#,
         r#"42["no_such_event",{"messageId":"3"}]"#,
         r#"42["unsubscribe",{"topic":"public:a","messageId":"4"}]"#,
     ];
@@ -130,7 +130,7 @@ async fn every_request_is_answered_once_in_whatever_way_it_asks() {
     }
     for (id, code) in [
         ("1", json!("permission_denied")),
-        ("2", json!("invalid_operation")),
+        ("2", json!("permission_denied")),
         ("3", json!("invalid_message")),
         ("4", Value::Null),
     ] {
