@@ -16,12 +16,13 @@ mod queue;
 #[cfg(test)]
 mod tests;
 
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
 
 use bmt_shared::event::Closing;
 use bmt_shared::id::MessageId;
 use bmt_shared::reply::Reply;
-use tokio::sync::Notify;
 
 pub use encoded::Encoded;
 use queue::Queue;
@@ -68,29 +69,28 @@ pub enum Next {
 
 /// A shared handle to one connection's outbox; a clone is the same outbox.
 #[derive(Clone)]
-pub struct Outbox(Arc<Inner>);
-
-struct Inner {
-    // A lock and not a task: pushing is a few instructions, never waits, and happens on many threads.
-    queue: Mutex<Queue>,
-    ready: Notify,
-}
+// A lock and not a task: pushing is a few instructions, never waits, and happens on many threads.
+pub struct Outbox(Arc<Mutex<Queue>>);
 
 impl Outbox {
     /// An empty outbox.
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
-        Self(Arc::new(Inner {
-            queue: Mutex::new(Queue::new(bounds)),
-            ready: Notify::new(),
-        }))
+        Self(Arc::new(Mutex::new(Queue::new(bounds))))
     }
 
     /// Appends something to send. After an overflow or a close it is dropped: the client will recover.
     pub fn push(&self, outgoing: Outgoing) {
-        if self.lock().push(outgoing) {
-            self.0.ready.notify_one();
+        if let Some(writer) = self.push_quietly(outgoing) {
+            writer.wake();
         }
+    }
+
+    /// The same, but leaves it to the caller to wake the writer: who has more to push wakes each writer once, and
+    /// all of it goes out in one write.
+    #[must_use = "the writer sleeps until it is woken"]
+    pub fn push_quietly(&self, outgoing: Outgoing) -> Option<Waker> {
+        self.lock().push(outgoing)
     }
 
     /// Takes a place in the order for something that is not known yet.
@@ -108,9 +108,14 @@ impl Outbox {
         self.lock().next()
     }
 
-    /// Waits until [`Self::next`] may have something again. One writer waits at a time.
+    /// Waits until [`Self::next`] has something. One writer waits at a time.
     pub async fn ready(&self) {
-        self.0.ready.notified().await;
+        poll_fn(|cx| self.poll_ready(cx)).await;
+    }
+
+    /// Ready when [`Self::next`] has something. Only the last one who asked is woken, and once.
+    pub fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.lock().poll_ready(cx)
     }
 
     /// Whether something pushed now would be sent: false after an overflow or a close.
@@ -126,16 +131,14 @@ impl Outbox {
     }
 
     fn fill(&self, number: u64, outgoing: Option<Outgoing>) {
-        if self.lock().fill(number, outgoing) {
-            self.0.ready.notify_one();
+        let writer = self.lock().fill(number, outgoing);
+        if let Some(writer) = writer {
+            writer.wake();
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.0
-            .queue
-            .lock()
-            .expect("no code panics while it holds the queue")
+        self.0.lock().expect("no code panics while it holds the queue")
     }
 }
 

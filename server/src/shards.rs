@@ -10,6 +10,7 @@ mod room;
 mod survey;
 mod task;
 mod timetable;
+mod writers;
 
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ use crate::outbox::{Outbox, Outgoing, ReplyTo, Slot};
 use command::{Command, Pending, Request};
 use room::Rooms;
 use task::Shard;
+use writers::Writers;
 
 pub use room::{SHARD_BYTES, SHARD_REQUESTS};
 pub use survey::ChannelDetail;
@@ -109,6 +111,14 @@ impl Answer {
             }
             // The waiter may be gone: its connection closed, its HTTP client hung up.
             Self::Waiter(waiter) => drop(waiter.send(reply)),
+        }
+    }
+
+    /// The same, but the connection's writer is woken with the others of this turn.
+    fn give_with(self, writers: &mut Writers, reply: Reply) {
+        match self {
+            Self::Outbox(outbox, to) => writers.give(&outbox, Outgoing::Reply(to, reply)),
+            other => other.give(reply),
         }
     }
 

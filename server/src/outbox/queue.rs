@@ -1,13 +1,15 @@
 //! The order, the places and the bounds of an outbox; no lock and no waiting in here.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use bmt_shared::channel::ChannelName;
 use bmt_shared::event::ServerEvent;
 use bmt_shared::message::{Message, Priority};
 use bmt_shared::reply::{Present, Reply};
 
-use super::{Bounds, Next, Outgoing};
+use super::{Bounds, Encoded, Next, Outgoing};
 
 /// Rough bytes of a reply that carries no messages.
 const REPLY_BYTES: usize = 256;
@@ -18,6 +20,9 @@ const PRESENT_BYTES: usize = 128;
 /// Most places that one urgent event passes: a bound on what a push costs.
 const MOST_PASSED: usize = 256;
 
+/// Places that an empty outbox keeps memory for.
+const PLACES_KEPT: usize = 16;
+
 /// A number that no place has.
 const NOWHERE: u64 = u64::MAX;
 
@@ -27,11 +32,35 @@ struct Place {
     content: Content,
 }
 
+// Events are many and small here; what else there is, is apart, so that a place takes few bytes.
 enum Content {
-    /// Something to send, with the bytes it was counted with.
-    Ready(Outgoing, usize),
+    /// An event, with the bytes it was counted with.
+    Event(Arc<Encoded>, usize),
+    /// Something else to send, with its bytes.
+    Other(Box<Outgoing>, usize),
     /// Not known yet.
     Reserved,
+}
+
+impl Content {
+    fn new(outgoing: Outgoing) -> Self {
+        let bytes = size_bytes(&outgoing);
+        match outgoing {
+            Outgoing::Event(event) => Self::Event(event, bytes),
+            other => Self::Other(Box::new(other), bytes),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Event(_, bytes) | Self::Other(_, bytes) => *bytes,
+            Self::Reserved => 0,
+        }
+    }
+
+    fn is_low(&self) -> bool {
+        matches!(self, Self::Event(event, _) if event.priority() == Priority::Low)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +81,8 @@ pub(super) struct Queue {
     bytes: usize,
     bounds: Bounds,
     state: State,
+    /// Whom to wake when there is something to send; taken when that is done.
+    writer: Option<Waker>,
 }
 
 impl Queue {
@@ -62,28 +93,28 @@ impl Queue {
             bytes: 0,
             bounds,
             state: State::Open,
+            writer: None,
         }
     }
 
-    /// Appends; answers whether the writer has something to look at.
-    pub(super) fn push(&mut self, outgoing: Outgoing) -> bool {
+    /// Appends; answers whom to wake for it.
+    pub(super) fn push(&mut self, outgoing: Outgoing) -> Option<Waker> {
         match self.state {
             State::Open => {}
-            State::Shedding if is_low(&outgoing) => return false,
+            State::Shedding if is_low(&outgoing) => return None,
             State::Shedding => {}
-            State::Overflowed | State::Closing => return false,
+            State::Overflowed | State::Closing => return None,
         }
         if matches!(outgoing, Outgoing::Close(_)) {
             self.state = State::Closing;
         }
-        let bytes = size_bytes(&outgoing);
-        self.bytes += bytes;
         let at = self.place_for(&outgoing);
         let number = self.places.get(at).map_or(self.next_number, |place| place.number);
-        let content = Content::Ready(outgoing, bytes);
+        let content = Content::new(outgoing);
+        self.bytes += content.bytes();
         self.places.insert(at, Place { number, content });
         self.keep_bounds();
-        true
+        self.take_writer()
     }
 
     /// Takes the place after everything that waits.
@@ -98,47 +129,65 @@ impl Queue {
         number
     }
 
-    /// Puts something into a reserved place, or gives the place up.
-    pub(super) fn fill(&mut self, number: u64, outgoing: Option<Outgoing>) -> bool {
-        let Some(at) = self.reserved(number) else {
-            // An overflow threw it away.
-            return false;
-        };
+    /// Puts something into a reserved place, or gives the place up. Answers whom to wake for it.
+    pub(super) fn fill(&mut self, number: u64, outgoing: Option<Outgoing>) -> Option<Waker> {
+        // Where there is no such place an overflow threw it away.
+        let at = self.reserved(number)?;
         match outgoing {
             Some(outgoing) => {
-                let bytes = size_bytes(&outgoing);
-                self.bytes += bytes;
-                self.places[at].content = Content::Ready(outgoing, bytes);
+                let content = Content::new(outgoing);
+                self.bytes += content.bytes();
+                self.places[at].content = content;
                 self.keep_bounds();
             }
             None => {
                 self.places.remove(at);
             }
         }
-        true
+        self.take_writer()
+    }
+
+    /// Ready when [`Self::next`] has something; else `cx` is woken when it may have.
+    pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.has_next() {
+            return Poll::Ready(());
+        }
+        match &mut self.writer {
+            Some(writer) => writer.clone_from(cx.waker()),
+            None => self.writer = Some(cx.waker().clone()),
+        }
+        Poll::Pending
     }
 
     pub(super) fn next(&mut self) -> Next {
         if self.state == State::Overflowed {
             return Next::Overflowed;
         }
-        match self.places.pop_front() {
-            Some(Place {
-                content: Content::Ready(outgoing, bytes),
-                ..
-            }) => {
-                self.bytes -= bytes;
-                if self.state == State::Shedding && self.is_half_empty() {
-                    self.state = State::Open;
-                }
-                Next::Send(outgoing)
+        if !self.has_next() {
+            if self.places.is_empty() {
+                self.places.shrink_to(PLACES_KEPT);
             }
-            Some(reserved) => {
-                self.places.push_front(reserved);
-                Next::Wait
-            }
-            None => Next::Wait,
+            return Next::Wait;
         }
+        let content = self.places.pop_front().map(|place| place.content);
+        self.bytes -= content.as_ref().map_or(0, Content::bytes);
+        if self.state == State::Shedding && self.is_half_empty() {
+            self.state = State::Open;
+        }
+        match content {
+            Some(Content::Event(event, _)) => Next::Send(Outgoing::Event(event)),
+            Some(Content::Other(other, _)) => Next::Send(*other),
+            Some(Content::Reserved) | None => unreachable!("what comes next is there and known"),
+        }
+    }
+
+    fn has_next(&self) -> bool {
+        let known = |place: &Place| !matches!(place.content, Content::Reserved);
+        self.state == State::Overflowed || self.places.front().is_some_and(known)
+    }
+
+    fn take_writer(&mut self) -> Option<Waker> {
+        if self.has_next() { self.writer.take() } else { None }
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -160,7 +209,7 @@ impl Queue {
             return end;
         };
         let lets_pass = |place: &&Place| {
-            let Content::Ready(Outgoing::Event(waiting), _) = &place.content else {
+            let Content::Event(waiting, _) = &place.content else {
                 return false;
             };
             waiting.priority() < Priority::High
@@ -210,12 +259,11 @@ impl Queue {
             self.state = State::Shedding;
         }
         let bytes = &mut self.bytes;
-        self.places.retain(|place| match &place.content {
-            Content::Ready(outgoing, size) if is_low(outgoing) => {
-                *bytes -= size;
-                false
+        self.places.retain(|Place { content, .. }| {
+            if content.is_low() {
+                *bytes -= content.bytes();
             }
-            _ => true,
+            !content.is_low()
         });
     }
 }

@@ -26,6 +26,7 @@ use super::command::{Command, InFlight, MarkInFlight, Pending, Reading, Request,
 use super::random::Random;
 use super::survey::{ChannelDetail, Survey};
 use super::timetable::Timetable;
+use super::writers::Writers;
 use super::{Publisher, Subscriber, World};
 use crate::history::{Append, BATCH_ROWS, Kind, StoreFailure, Term};
 use crate::outbox::{Encoded, Outbox, Outgoing};
@@ -57,6 +58,7 @@ pub(super) struct Shard {
     /// Questions to the stores that are not answered yet.
     awaited: usize,
     tails_bytes: usize,
+    writers: Writers,
     drained: Option<oneshot::Sender<()>>,
 }
 
@@ -77,6 +79,7 @@ impl Shard {
             terms: [0; Kind::ALL.len()],
             awaited: 0,
             tails_bytes: 0,
+            writers: Writers::default(),
             drained: None,
         }
     }
@@ -95,6 +98,7 @@ impl Shard {
             }
             self.hand_over();
             self.handle_timeouts();
+            self.writers.wake();
             if self.awaited == 0
                 && self.inbox.is_empty()
                 && let Some(drained) = self.drained.take()
@@ -327,7 +331,7 @@ impl Shard {
         let before = channel.tail_bytes();
         let result = change(channel, now_ms);
         while let Some(output) = channel.poll_output() {
-            send(output);
+            send(output, &mut self.writers);
         }
         self.tails_bytes = self.tails_bytes + channel.tail_bytes() - before;
         if self.tails_bytes > TAILS_BYTES {
@@ -364,7 +368,7 @@ fn tell(door: &mpsc::UnboundedSender<Command>, command: Command) {
     let _ = door.send(command);
 }
 
-fn send(output: Output<Outbox>) {
+fn send(output: Output<Outbox>, writers: &mut Writers) {
     let (event, to) = match output {
         Output::Message { entry, prev, to } => {
             let event = ServerEvent::Message(entry.message_after(prev));
@@ -384,7 +388,7 @@ fn send(output: Output<Outbox>) {
     };
     let event = Arc::new(event);
     for outbox in to {
-        outbox.push(Outgoing::Event(event.clone()));
+        writers.give(&outbox, Outgoing::Event(event.clone()));
     }
 }
 

@@ -76,10 +76,11 @@ impl Shard {
         };
         for (InFlight { topic, pending }, outcome) in turn.publishes.into_iter().zip(outcomes) {
             let published = self.with(&topic, |channel, now_ms| channel.finish_publish(outcome, now_ms));
-            pending.answer.give(match published {
+            let reply = match published {
                 Ok(published) => Reply::Published(published),
                 Err(failure) => Reply::Failed(failure),
-            });
+            };
+            pending.answer.give_with(&mut self.writers, reply);
         }
         for MarkInFlight { mark, by, pending } in turn.reads {
             let outcome = failed.clone().map_or(Ok(()), Err);
