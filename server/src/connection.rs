@@ -9,6 +9,7 @@
 mod about;
 mod batches;
 mod calls;
+mod frame;
 mod handshake;
 mod link;
 mod live;

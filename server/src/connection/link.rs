@@ -14,6 +14,7 @@ use bmt_shared::id::{ConnectionId, MessageId, UserId};
 use bmt_shared::identity::User;
 use bmt_shared::reply::Reply;
 
+use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +35,8 @@ pub struct Connection {
     /// When [`Self::handle_deadline`] has something to do next, ms since the Unix epoch. Beside the session, so
     /// that the writer looks at it without the lock.
     deadline_ms: AtomicU64,
+    /// Told when that is another.
+    deadline_moved: Notify,
     over: CancellationToken,
     pub(super) began_ms: u64,
     // One short critical section per frame; reader, writer and timers of the connection share it.
@@ -75,6 +78,7 @@ impl Connection {
             context: context.clone(),
             outbox: Outbox::new(settings.outbox),
             deadline_ms: AtomicU64::new(Alarm::NEVER),
+            deadline_moved: Notify::new(),
             over: CancellationToken::new(),
             began_ms: now_ms,
             state: Mutex::new(State::Open(Box::new(Open {
@@ -155,6 +159,21 @@ impl Connection {
         }
     }
 
+    /// Does what the clock asks for, for as long as it is polled. For a writer that does not wait for the outbox.
+    pub(super) async fn keep_deadlines(&self) {
+        let mut alarm = Alarm::new();
+        loop {
+            alarm.set(self.deadline_ms.load(Ordering::Acquire), self.context.now_ms());
+            tokio::select! {
+                () = self.deadline_moved.notified() => {}
+                () = alarm.sleep.as_mut() => {
+                    alarm.at_ms = Alarm::NEVER - 1;
+                    self.handle_deadline();
+                }
+            }
+        }
+    }
+
     /// Notes a frame that could not be read at all, and closes when it was one too many.
     pub(super) fn strike(&self) {
         let strike = self.with(|open| open.session.strike());
@@ -190,8 +209,10 @@ impl Connection {
     /// Notes when the session's next deadline is. Called whenever that moves.
     pub(super) fn note_deadline(&self, open: &mut Open) {
         let deadline_ms = open.session.expiry().deadline_ms();
-        self.deadline_ms
-            .store(deadline_ms.unwrap_or(Alarm::NEVER), Ordering::Release);
+        let deadline_ms = deadline_ms.unwrap_or(Alarm::NEVER);
+        if self.deadline_ms.swap(deadline_ms, Ordering::AcqRel) != deadline_ms {
+            self.deadline_moved.notify_one();
+        }
     }
 
     /// Does what is due: announces the end of the token, or closes because it has come.

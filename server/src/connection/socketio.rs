@@ -13,11 +13,13 @@
 //! | lets a handshake through that lacks everything but a key | `endpoint` checks it (RFC 6455) |
 //! | waits for the body of a POST as long as it takes | `endpoint` gives it a time limit |
 //! | closes a healthy session when it is upgraded twice | `transport` lets the first upgrade through only |
+//! | encodes each packet for each receiver, and hands it from task to task | `stream` writes shared frames between the library's own |
 //! | leaves a session behind whose upgrade failed | `endpoint` closes it when the stream is gone |
 
 mod body;
 mod connect;
 mod endpoint;
+mod frames;
 mod intake;
 mod query;
 mod stream;

@@ -14,6 +14,7 @@ pub struct Encoded {
     priority: Priority,
     body: OnceLock<Box<RawValue>>,
     raw: OnceLock<Bytes>,
+    socketio: OnceLock<Bytes>,
 }
 
 impl Encoded {
@@ -31,6 +32,7 @@ impl Encoded {
             priority,
             body: OnceLock::new(),
             raw: OnceLock::new(),
+            socketio: OnceLock::new(),
         }
     }
 
@@ -56,7 +58,12 @@ impl Encoded {
         })
     }
 
-    /// The frame of another format, made by `encode` for the first receiver that needs it.
+    /// The frames of a Socket.IO packet, made by `encode` for the first receiver that needs them.
+    pub fn socketio_frames(&self, encode: impl FnOnce(&ServerEvent) -> Bytes) -> &Bytes {
+        self.socketio.get_or_init(|| encode(&self.event))
+    }
+
+    /// The frame of the raw binding, made by `encode` for the first receiver that needs it.
     pub fn raw_frame(&self, encode: impl FnOnce(&ServerEvent) -> Bytes) -> &Bytes {
         self.raw.get_or_init(|| encode(&self.event))
     }

@@ -1,6 +1,5 @@
 //! What the server says over raw, as frames ready for the socket: header and envelope, encoded once for all.
 
-use bmt_shared::close::CloseCode;
 use bmt_shared::codec::json::{entries, unquote};
 use bmt_shared::error::{AuthReason, ErrorCode};
 use bmt_shared::event::{Connected, ServerEvent};
@@ -10,40 +9,11 @@ use bmt_shared::message::Message;
 use bmt_shared::reply::Reply;
 use bytes::Bytes;
 
+use super::super::frame::push_text;
 use crate::clock;
 
-/// A ping without content.
-pub(super) const PING: [u8; 2] = [0x89, 0];
 /// What `details.status` says of a token that is refused (SPEC §7).
 const STATUS_UNAUTHENTICATED: u64 = 40_100;
-
-/// Appends a text frame. Frames of a server are not masked (RFC 6455 §5.1).
-pub(super) fn push_text(out: &mut Vec<u8>, text: &str) {
-    out.reserve(text.len() + 10);
-    out.push(0x81);
-    let length = text.len();
-    if let (Ok(short), true) = (u8::try_from(length), length < 126) {
-        out.push(short);
-    } else if let Ok(medium) = u16::try_from(length) {
-        out.push(126);
-        out.extend_from_slice(&medium.to_be_bytes());
-    } else {
-        out.push(127);
-        out.extend_from_slice(&(length as u64).to_be_bytes());
-    }
-    out.extend_from_slice(text.as_bytes());
-}
-
-/// Appends a close frame.
-pub(super) fn push_close(out: &mut Vec<u8>, code: CloseCode, reason: &str) {
-    debug_assert!(reason.len() <= 123, "reasons are short words");
-    let length = u8::try_from(reason.len() + 2).unwrap_or(2);
-    out.extend_from_slice(&[0x88, length]);
-    out.extend_from_slice(&code.number().to_be_bytes());
-    if length > 2 {
-        out.extend_from_slice(reason.as_bytes());
-    }
-}
 
 /// The frame of an event that goes to many.
 pub(super) fn event(event: &ServerEvent) -> Bytes {
@@ -213,22 +183,5 @@ mod tests {
         ] {
             assert_eq!(kind_and_content(payload), (kind, data), "{payload}");
         }
-    }
-
-    #[test]
-    fn lengths_are_written_in_their_three_forms() {
-        for (length, header) in [
-            (125, vec![0x81, 125]),
-            (126, vec![0x81, 126, 0, 126]),
-            (65_536, vec![0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
-        ] {
-            let mut out = Vec::new();
-            push_text(&mut out, &"x".repeat(length));
-            assert_eq!(out[..header.len()], header);
-            assert_eq!(out.len(), header.len() + length);
-        }
-        let mut out = Vec::new();
-        push_close(&mut out, CloseCode::Restart, "restart");
-        assert_eq!(out, b"\x88\x09\x03\xf4restart");
     }
 }

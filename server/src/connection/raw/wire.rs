@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Error, Message, Utf8Bytes};
 
-use super::frames;
+use super::super::frame;
 
 /// Bytes taken off the socket at once. On the stack of the poll: an idle connection holds none of it.
 const READ_BYTES: usize = 4 * 1_024;
@@ -68,17 +68,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     /// Stages a text frame around `text`.
     pub(super) fn stage_text(&mut self, text: &str) {
-        frames::push_text(&mut self.staged, text);
+        frame::push_text(&mut self.staged, text);
     }
 
     /// Stages a close frame. Nothing is staged after it.
     pub(super) fn stage_close(&mut self, code: CloseCode, reason: &str) {
-        frames::push_close(&mut self.staged, code, reason);
+        frame::push_close(&mut self.staged, code, reason);
     }
 
     /// Stages a ping.
     pub(super) fn stage_ping(&mut self) {
-        self.staged.extend_from_slice(&frames::PING);
+        self.staged.extend_from_slice(&frame::PING);
     }
 
     /// Bytes that wait to be written.

@@ -94,15 +94,17 @@ fn collect(json: &str, named: &mut BTreeSet<usize>) -> bool {
     }
 }
 
-/// The same JSON with its placeholders numbered from `first` on. Where there are no attachments, what looks like
-/// a placeholder is made to look like none: in a binary packet a client would take it for one.
-pub(super) fn renumber(json: &str, first: usize, attachments: usize, out: &mut String) {
+/// The same JSON with its placeholders numbered in their order, as official servers number them, on from those of
+/// the parts in `sent`; the `attachments` it names are appended there. Where it names none, what looks like a
+/// placeholder is made to look like none: in a binary packet a client would take it for one.
+pub(super) fn renumber(json: &str, attachments: &[Bytes], sent: &mut Vec<Bytes>, out: &mut String) {
     if !json.contains(PLACEHOLDER) {
         return out.push_str(json);
     }
     if let Some(at) = placeholder(json) {
-        return if at < attachments {
-            out.push_str(&format!("{{\"_placeholder\":true,\"num\":{}}}", first + at));
+        return if let Some(attachment) = attachments.get(at) {
+            out.push_str(&format!("{{\"_placeholder\":true,\"num\":{}}}", sent.len()));
+            sent.push(attachment.clone());
         } else {
             out.push_str("{\"_placeholder\":false}");
         };
@@ -115,7 +117,7 @@ pub(super) fn renumber(json: &str, first: usize, attachments: usize, out: &mut S
             }
             out.push_str(key);
             out.push(':');
-            renumber(value, first, attachments, out);
+            renumber(value, attachments, sent, out);
         }
         return out.push('}');
     }
@@ -127,7 +129,7 @@ pub(super) fn renumber(json: &str, first: usize, attachments: usize, out: &mut S
         if n > 0 {
             out.push(',');
         }
-        renumber(item, first, attachments, out);
+        renumber(item, attachments, sent, out);
     }
     out.push(']');
 }
@@ -152,14 +154,16 @@ mod tests {
 
     #[test]
     fn placeholders_of_several_messages_are_numbered_on() {
-        let mut out = String::new();
-        renumber(TWO, 3, 2, &mut out);
+        let parts = [Bytes::from_static(b"a"), Bytes::from_static(b"b")];
+        let (mut out, mut sent) = (String::new(), vec![Bytes::new(); 3]);
+        renumber(TWO, &parts, &mut sent, &mut out);
         assert_eq!(
             out,
-            r#"{"a":{"_placeholder":true,"num":4},"b":[1.0,{"_placeholder":true,"num":3},"x"]}"#
+            r#"{"a":{"_placeholder":true,"num":3},"b":[1.0,{"_placeholder":true,"num":4},"x"]}"#
         );
+        assert_eq!(sent[3..], [parts[1].clone(), parts[0].clone()]);
         out.clear();
-        renumber(r#"{"_placeholder":true,"num":0}"#, 3, 0, &mut out);
+        renumber(r#"{"_placeholder":true,"num":0}"#, &[], &mut sent, &mut out);
         assert_eq!(out, r#"{"_placeholder":false}"#);
     }
 

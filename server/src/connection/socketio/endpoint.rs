@@ -20,6 +20,7 @@ use tower::ServiceExt;
 use super::super::Context;
 use super::super::handshake::{accept, switching};
 use super::connect;
+use super::frames;
 use super::query::{Query, Refused, Unserved, Way};
 use super::stream::GuardedStream;
 use super::transport::{PACKETS_BUFFERED, Sessions, Transport};
@@ -131,9 +132,11 @@ impl Endpoint {
 
     async fn poll(&self, transport: &Transport, request: Request) -> Response {
         if request.method() == Method::GET {
-            let response = self.call(request).await;
+            let (parts, body) = self.call(request).await.into_parts();
+            let body = collect(body).await;
+            transport.pass(frames::polled(&body));
             transport.drain();
-            return response;
+            return Response::from_parts(parts, Body::from(body));
         }
         match tokio::time::timeout(self.unfinished, self.call(request)).await {
             Ok(response) => response,

@@ -8,7 +8,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::task::Waker;
+use std::time::Duration;
 
+use bmt_shared::event::Closing;
 use tokio::sync::Notify;
 
 use super::super::{Connection, Seat};
@@ -20,6 +22,14 @@ const WINDOW_PACKETS: usize = 256;
 const WINDOW_BYTES: usize = 64 * 1_024;
 /// The library's buffer per session, in packets. It allocates by use.
 pub(super) const PACKETS_BUFFERED: usize = 4 * WINDOW_PACKETS;
+
+/// Whether the stream below writes a connection's outbox by itself.
+enum Direct {
+    Off,
+    On(Arc<Connection>),
+    /// It has met what it cannot do: this close, or an overflow.
+    Returned(Option<Closing>),
+}
 
 /// See the [module](self).
 pub(super) struct Transport {
@@ -35,6 +45,14 @@ pub(super) struct Transport {
     bytes: AtomicUsize,
     /// Told when the window has emptied.
     drained: Notify,
+    /// Packets of connections that the library was handed, and that were seen leaving it; binary parts are packets.
+    handed: AtomicUsize,
+    passed: AtomicUsize,
+    /// Told when the two are the same.
+    settled: Notify,
+    direct: Mutex<Direct>,
+    /// Told when the stream has given a connection back.
+    returned: Notify,
     /// The connection that the session carries, once it has a user.
     connection: Mutex<Option<Arc<Connection>>>,
     /// The place among the node's connections, until the session is over. (The library keeps what is left of a
@@ -53,6 +71,11 @@ impl Transport {
             packets: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
             drained: Notify::new(),
+            handed: AtomicUsize::new(0),
+            passed: AtomicUsize::new(0),
+            settled: Notify::new(),
+            direct: Mutex::new(Direct::Off),
+            returned: Notify::new(),
             connection: Mutex::new(None),
             seat: Mutex::new(Some(seat)),
         })
@@ -92,8 +115,8 @@ impl Transport {
         self.ended.load(Ordering::Acquire)
     }
 
-    /// Wakes `waker` when the stream is to end.
-    pub(super) fn wake_at_end(&self, waker: &Waker) {
+    /// Wakes `waker` when the stream is to end, or to write an outbox.
+    pub(super) fn wake_reader_with(&self, waker: &Waker) {
         let mut reader = self.reader();
         if !reader.as_ref().is_some_and(|known| known.will_wake(waker)) {
             *reader = Some(waker.clone());
@@ -130,14 +153,85 @@ impl Transport {
         self.drained.notified().await;
     }
 
+    /// So many packets are about to be handed to the library.
+    pub(super) fn hand(&self, packets: usize) {
+        self.handed.fetch_add(packets, Ordering::AcqRel);
+    }
+
+    /// So many packets were seen leaving the library.
+    pub(super) fn pass(&self, packets: usize) {
+        if packets > 0 {
+            self.passed.fetch_add(packets, Ordering::AcqRel);
+            if self.is_settled() {
+                self.settled.notify_one();
+            }
+        }
+    }
+
+    /// Waits until nothing of connections is in the library any more; `false` where that takes too long.
+    pub(super) async fn settled(&self, limit: Duration) -> bool {
+        let settled = async {
+            while !self.is_settled() {
+                self.settled.notified().await;
+            }
+        };
+        tokio::time::timeout(limit, settled).await.is_ok()
+    }
+
+    fn is_settled(&self) -> bool {
+        self.handed.load(Ordering::Acquire) == self.passed.load(Ordering::Acquire)
+    }
+
+    /// From now on the stream writes what this connection's outbox holds. Nothing of it may be in the library.
+    pub(super) fn begin_direct(&self, connection: Arc<Connection>) {
+        *self.direct() = Direct::On(connection);
+        if let Some(reader) = self.reader().take() {
+            reader.wake();
+        }
+    }
+
+    /// The connection is over: the stream no longer looks at its outbox.
+    pub(super) fn stop_direct(&self, connection: &Arc<Connection>) {
+        let mut direct = self.direct();
+        if matches!(&*direct, Direct::On(current) if Arc::ptr_eq(current, connection)) {
+            *direct = Direct::Off;
+        }
+    }
+
+    /// The connection whose outbox the stream writes.
+    pub(super) fn direct_connection(&self) -> Option<Arc<Connection>> {
+        match &*self.direct() {
+            Direct::On(connection) => Some(connection.clone()),
+            Direct::Off | Direct::Returned(_) => None,
+        }
+    }
+
+    /// The stream has met a close, or an overflow, which is the writer's to deal with.
+    pub(super) fn give_back(&self, closing: Option<Closing>) {
+        *self.direct() = Direct::Returned(closing);
+        self.returned.notify_one();
+    }
+
+    /// Waits for [`Self::give_back`].
+    pub(super) async fn given_back(&self) -> Option<Closing> {
+        loop {
+            self.returned.notified().await;
+            if let Direct::Returned(closing) = &mut *self.direct() {
+                return closing.take();
+            }
+        }
+    }
+
     /// Gives the place among the node's connections back: the session is over.
     pub(super) fn leave(&self) {
         let mut seat = self.seat.lock().expect("no code panics while it holds the seat");
         drop(seat.take());
     }
 
-    /// Notes which connection the session carries. A client may leave the namespace and come back on one session.
+    /// Notes which connection the session carries: its CONNECT is about to be answered. A client may leave the
+    /// namespace and come back on one session.
     pub(super) fn carry(&self, connection: Arc<Connection>) {
+        self.hand(1);
         *self.connection() = Some(connection);
     }
 
@@ -147,6 +241,12 @@ impl Transport {
 
     fn connection(&self) -> MutexGuard<'_, Option<Arc<Connection>>> {
         self.connection
+            .lock()
+            .expect("no code panics while it holds the connection")
+    }
+
+    fn direct(&self) -> MutexGuard<'_, Direct> {
+        self.direct
             .lock()
             .expect("no code panics while it holds the connection")
     }

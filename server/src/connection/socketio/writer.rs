@@ -1,12 +1,14 @@
 //! What leaves over Socket.IO: the outbox of one connection, drained into the library as fast as it takes it.
+//!
+//! On a WebSocket that is a detour: the library encodes each packet for each receiver and hands it from task to
+//! task. Once nothing of ours is in the library any more, [`super::stream`] takes over and writes shared frames;
+//! this task then only keeps the deadlines and closes.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bmt_shared::close::{AfterClose, CloseCode, after_close};
 use bmt_shared::event::{Closing, ServerEvent};
-use bmt_shared::message::Message;
-use bmt_shared::payload::Payload;
 use bmt_shared::reply::Reply;
 use bytes::Bytes;
 use serde::Serialize;
@@ -14,12 +16,13 @@ use serde_json::value::RawValue;
 use socketioxide::extract::AckSender;
 use socketioxide::handler::{FromMessageParts, Value};
 use socketioxide::socket::Socket;
-use socketioxide::{SendError, SocketError};
+use socketioxide::{SendError, SocketError, TransportType};
 
 use super::super::Connection;
 use super::super::link::{Alarm, Callback, closing};
-use super::body::{Attached, renumber};
+use super::body::Attached;
 use super::endpoint::Endpoint;
+use super::frames::{self, take_attachments};
 use super::transport::Transport;
 use crate::outbox::{Encoded, Next, Outgoing, ReplyTo};
 
@@ -28,6 +31,10 @@ const RETRY: Duration = Duration::from_millis(20);
 /// How long a polling client may take to fetch what was said before its session is closed, and an official
 /// client to close by itself after it was disconnected.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+/// How long to wait for the library to write what it holds before the stream takes over. What is not written by
+/// then stays the library's business, like all that follows.
+const HANDOVER: Duration = Duration::from_secs(1);
 
 /// The connection is over, or cannot be written to any more.
 struct Gone;
@@ -47,11 +54,23 @@ impl Writer {
             () = connection.over() => {}
             _ = self.write_all() => {}
         }
+        self.transport.stop_direct(&connection);
     }
 
     async fn write_all(&self) -> Result<(), Gone> {
         let mut alarm = Alarm::new();
+        let mut may_hand_over = true;
         loop {
+            if may_hand_over && self.socket.transport_type() == TransportType::Websocket {
+                may_hand_over = self.transport.settled(HANDOVER).await;
+                if may_hand_over {
+                    // After that only an overflow is left to be found below.
+                    if let Some(closing) = self.watch_stream().await {
+                        return self.close(closing).await;
+                    }
+                    may_hand_over = false;
+                }
+            }
             match self.connection.outbox.next() {
                 Next::Send(Outgoing::Event(event)) => self.event(&event).await?,
                 Next::Send(Outgoing::Reply(to, reply)) => self.reply(&to, reply).await?,
@@ -66,23 +85,29 @@ impl Writer {
         }
     }
 
+    /// Lets the stream write, until it meets what it cannot do: a close, or the end of an outbox that overflowed.
+    async fn watch_stream(&self) -> Option<Closing> {
+        self.transport.begin_direct(self.connection.clone());
+        tokio::select! {
+            closing = self.transport.given_back() => closing,
+            () = self.connection.keep_deadlines() => None,
+        }
+    }
+
     async fn event(&self, event: &Encoded) -> Result<(), Gone> {
-        let attachments = match event.event() {
-            ServerEvent::Message(message) => message.payload.attachments(),
-            ServerEvent::Signal(signal) => signal.payload.attachments(),
-            _ => &[],
-        };
+        let attachments = frames::attachments(event.event());
         let (name, body) = (event.event().name(), event.body());
         self.room().await;
         self.transport.fill(event.size_bytes());
         if attachments.is_empty() {
-            self.persist(|| self.socket.emit(name, body)).await
+            self.persist(1, || self.socket.emit(name, body)).await
         } else {
             let body = Attached {
                 json: body.get(),
                 attachments,
             };
-            self.persist(|| self.socket.emit(name, &body)).await
+            let packets = 1 + attachments.len();
+            self.persist(packets, || self.socket.emit(name, &body)).await
         }
     }
 
@@ -97,19 +122,26 @@ impl Writer {
         self.transport.fill(json.len());
         if attachments.is_empty() {
             let body = RawValue::from_string(json).expect("replies are written as JSON");
-            self.answer(callback, &body).await
+            self.answer(1, callback, &body).await
         } else {
+            let packets = 1 + attachments.len();
             let attachments = &attachments;
             let json = &json;
-            self.answer(callback, &Attached { json, attachments }).await
+            self.answer(packets, callback, &Attached { json, attachments })
+                .await
         }
     }
 
-    async fn answer<T: Serialize + ?Sized>(&self, callback: Option<i64>, body: &T) -> Result<(), Gone> {
+    async fn answer<T: Serialize + ?Sized>(
+        &self,
+        packets: usize,
+        callback: Option<i64>,
+        body: &T,
+    ) -> Result<(), Gone> {
         match callback {
-            None => self.persist(|| self.socket.emit("ack", body)).await,
+            None => self.persist(packets, || self.socket.emit("ack", body)).await,
             callback => {
-                self.persist(|| {
+                self.persist(packets, || {
                     // The only door to an ack is the extractor of a handler; the value is not looked at.
                     let nothing = &mut Value::Bytes(Bytes::new());
                     match AckSender::from_message_parts(&self.socket, nothing, &callback) {
@@ -155,8 +187,13 @@ impl Writer {
     }
 
     /// Hands a packet to the library, again and again while its buffer is full: an emit that fails and is not
-    /// looked at would be a message lost in silence.
-    async fn persist(&self, mut emit: impl FnMut() -> Result<(), SendError>) -> Result<(), Gone> {
+    /// looked at would be a message lost in silence. `packets` counts it and its binary parts.
+    async fn persist(
+        &self,
+        packets: usize,
+        mut emit: impl FnMut() -> Result<(), SendError>,
+    ) -> Result<(), Gone> {
+        self.transport.hand(packets);
         loop {
             match emit() {
                 Ok(()) => return Ok(()),
@@ -171,36 +208,4 @@ impl Writer {
             }
         }
     }
-}
-
-/// Takes the binary parts out of a reply's messages and numbers their placeholders through the whole reply.
-fn take_attachments(reply: &mut Reply) -> Vec<Bytes> {
-    let mut parts = Vec::new();
-    let mut visit = |messages: &mut Vec<Message>| {
-        if messages
-            .iter()
-            .any(|message| !message.payload.attachments().is_empty())
-        {
-            for message in messages {
-                let attachments = message.payload.attachments();
-                let mut json = String::with_capacity(message.payload.json().len());
-                renumber(message.payload.json(), parts.len(), attachments.len(), &mut json);
-                parts.extend_from_slice(attachments);
-                message.payload = Payload::from_json(&json);
-            }
-        }
-    };
-    match reply {
-        Reply::Subscribed(subscribed) => visit(&mut subscribed.messages),
-        Reply::History(page) => visit(&mut page.messages),
-        Reply::Batch(results) => {
-            for (_, reply) in results {
-                if let Reply::Subscribed(subscribed) = reply {
-                    visit(&mut subscribed.messages);
-                }
-            }
-        }
-        _ => {}
-    }
-    parts
 }
