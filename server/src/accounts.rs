@@ -6,12 +6,15 @@
 
 mod account;
 mod administration;
+mod choice;
 mod database;
 mod dev;
+mod follow;
 mod login;
 mod password;
 mod schema;
 mod session;
+mod sessions;
 mod standing;
 mod throttle;
 
@@ -32,9 +35,11 @@ use throttle::Throttle;
 
 pub use account::Account;
 pub use administration::{AccountError, NewAccount};
+pub use choice::{ChoiceError, PasswordReset};
 pub use database::{OpenError, StoreError};
 pub use dev::DEV_ACCOUNTS;
 pub use login::{Login, LoginError, RefreshError};
+pub use sessions::OpenSession;
 
 /// Whose rights became fewer, or other ones. Connections of theirs are judged anew at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +66,9 @@ pub struct Accounts {
     database: Database,
     passwords: Passwords,
     throttle: Arc<Throttle>,
+    /// New accounts and codes of links that were tried: every attempt counts, right or wrong.
+    strangers: Arc<Throttle>,
+    registration: bool,
     standings: Arc<StandingTable>,
     refresh_key: RefreshKey,
     session_ttl_ms: u64,
@@ -77,6 +85,29 @@ impl Accounts {
     pub fn open(path: &Path, config: &Config, now_ms: u64) -> Result<Self, OpenError> {
         let mut connection = schema::open(path)?;
         dev::admit(&mut connection, config.mode)?;
+        Self::over(connection, config, now_ms)
+    }
+
+    /// Opens the database for a command of an operator. Beside a running server the file stays of that server's
+    /// version, and the server [follows](Self::follow). Blocks.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; beside a server also where the file is of another version than this program's.
+    pub fn open_for_command(
+        path: &Path,
+        beside_server: bool,
+        config: &Config,
+        now_ms: u64,
+    ) -> Result<Self, OpenError> {
+        let connection = if beside_server {
+            schema::open_as_it_is(path)?
+        } else {
+            schema::open(path)?
+        };
+        Self::over(connection, config, now_ms)
+    }
+
+    fn over(connection: rusqlite::Connection, config: &Config, now_ms: u64) -> Result<Self, OpenError> {
         // Access tokens of a login that ended longer ago have expired by themselves.
         let remember_ms = (config.auth.access_ttl_s + config.auth.leeway_s) * 1_000;
         let standings = StandingTable::load(&connection, remember_ms, now_ms)?;
@@ -84,6 +115,8 @@ impl Accounts {
             database: Database::start(connection)?,
             passwords: Passwords::new(),
             throttle: Arc::new(Throttle::new(config.limits.login_per_minute)),
+            strangers: Arc::new(Throttle::new(config.limits.login_per_minute)),
+            registration: config.auth.registration,
             standings: Arc::new(standings),
             refresh_key: RefreshKey::derive(&config.auth.jwt_secret),
             session_ttl_ms: config.auth.session_ttl_s * 1_000,

@@ -5,10 +5,13 @@
 //! What the account store knows outranks the token; it is asked through [`Standings`].
 
 mod claims;
+mod guest;
 mod keys;
 mod refresh;
+mod seal;
 mod session;
 mod standing;
+mod ticket;
 
 use std::sync::Arc;
 
@@ -17,13 +20,17 @@ use bmt_shared::id::UserId;
 use bmt_shared::identity::{Role, User};
 
 use crate::config::AuthConfig;
-use crate::random;
 use claims::{Claims, Rules};
+use guest::new_guest;
 use keys::Keys;
+use seal::Seal;
+use ticket::Tickets;
 
+pub use guest::GuestLogin;
 pub use refresh::{RefreshKey, RefreshToken};
 pub use session::SessionId;
 pub use standing::{Standing, Standings};
+pub use ticket::{TICKET_MS, TooManyTickets};
 
 /// The `iss` of tokens of the built-in accounts. A token without it is from elsewhere, whatever its `sub`.
 pub const BUILT_IN_ISSUER: &str = "bmt-realtime";
@@ -76,6 +83,8 @@ pub struct Authenticator {
     rules: Rules,
     guests: bool,
     access_ttl_s: u64,
+    guest_seal: Seal,
+    tickets: Tickets,
     standings: Arc<dyn Standings>,
 }
 
@@ -91,6 +100,8 @@ impl Authenticator {
             },
             guests: config.guests,
             access_ttl_s: config.access_ttl_s,
+            guest_seal: Seal::derive(&config.jwt_secret, "guests v1"),
+            tickets: Tickets::default(),
             standings,
         }
     }
@@ -103,7 +114,7 @@ impl Authenticator {
         let token = token.map(strip_bearer).filter(|token| !token.is_empty());
         match token {
             Some(token) => self.check(token, now_ms),
-            None if self.guests => Ok(guest()),
+            None if self.guests => Ok(new_guest()),
             None => Err(AuthReason::Missing),
         }
     }
@@ -163,8 +174,23 @@ impl Authenticator {
     /// An access token for a built-in account's login.
     #[must_use]
     pub fn issue(&self, user: &User, session: &SessionId, now_ms: u64) -> AccessToken {
+        self.issue_for(user, Some(session), now_ms)
+    }
+
+    /// A token as a back end elsewhere would issue it, by the configured secret: for operators and their scripts.
+    #[must_use]
+    pub fn issue_as_elsewhere(&self, user: &User, lives_s: u64, now_ms: u64) -> AccessToken {
         let now_s = now_ms / 1_000;
-        let claims = Claims::of_login(user, session, now_s, now_s + self.access_ttl_s, &self.rules);
+        let claims = Claims::of_elsewhere(user, now_s, now_s + lives_s, &self.rules);
+        AccessToken {
+            token: self.keys.sign(&claims),
+            expires_in_s: lives_s,
+        }
+    }
+
+    fn issue_for(&self, user: &User, session: Option<&SessionId>, now_ms: u64) -> AccessToken {
+        let now_s = now_ms / 1_000;
+        let claims = Claims::of_ours(user, session, now_s, now_s + self.access_ttl_s, &self.rules);
         AccessToken {
             token: self.keys.sign(&claims),
             expires_in_s: self.access_ttl_s,
@@ -184,24 +210,6 @@ fn strip_bearer(text: &str) -> &str {
             }
         }
         _ => text,
-    }
-}
-
-fn guest() -> Identity {
-    let tail = random::text::<12>();
-    Identity {
-        user: User {
-            user_id: UserId::new(&format!("{GUEST_PREFIX}{tail}")),
-            name: format!("Guest {}", &tail[..4]),
-            role: Role::Guest,
-            permissions: Vec::new(),
-        },
-        expires_at_ms: None,
-        grant: Grant {
-            issuer: Arc::from(BUILT_IN_ISSUER),
-            role: Role::Guest,
-            session: None,
-        },
     }
 }
 

@@ -6,6 +6,8 @@ mod check_store;
 mod key;
 mod print_config;
 mod serve;
+mod token;
+mod user;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -44,6 +46,20 @@ enum Command {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Make, list, change, block and remove accounts; a server may be running
+    User {
+        #[command(flatten)]
+        settings: Settings,
+        #[command(subcommand)]
+        task: user::Task,
+    },
+    /// Print an access token that is signed with the configured secret
+    Token {
+        #[command(flatten)]
+        wish: token::Wish,
+        #[command(flatten)]
+        settings: Settings,
+    },
 }
 
 /// Where the configuration comes from. Environment variables such as `BMT_HTTP__PORT` stand between the file and
@@ -51,19 +67,19 @@ enum Command {
 #[derive(Args)]
 struct Settings {
     /// Try things out on this machine: known accounts, guests, a secret that makes itself
-    #[arg(long)]
+    #[arg(long, global = true)]
     dev: bool,
     /// The configuration file (TOML)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The port to listen on; 0 takes a free one [default: 5000]
-    #[arg(long)]
+    #[arg(long, global = true)]
     port: Option<u16>,
     /// The address to listen on [default: 127.0.0.1]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, global = true, value_name = "ADDRESS")]
     bind: Option<String>,
     /// The folder to keep everything in [default: data]
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, global = true, value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
 }
 
@@ -100,6 +116,8 @@ pub fn run() -> ExitCode {
         Command::Key(key) => key::run(key),
         Command::CheckConfig(settings) => check_config::run(settings),
         Command::CheckStore(settings) => check_store::run(settings),
+        Command::User { settings, task } => user::run(settings, task),
+        Command::Token { wish, settings } => token::run(settings, &wish),
         Command::Backup { to, settings } => backup::run(settings, &to),
     };
     match done {

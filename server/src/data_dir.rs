@@ -128,6 +128,14 @@ impl DataDir {
             .map_err(|error| DataDirError::Io { path, error })
     }
 
+    /// The secret that dev mode made for the folder at `path`, for a command beside its server; none where there is
+    /// none.
+    #[must_use]
+    pub fn known_dev_secret(path: &Path) -> Option<Secret> {
+        let text = fs::read_to_string(path.join(SECRET_FILE)).ok()?;
+        Some(Secret::new(text.trim())).filter(|secret| !secret.is_empty())
+    }
+
     fn read_or_make_secret(&self, path: &Path) -> io::Result<Secret> {
         match fs::read_to_string(path) {
             Ok(text) if text.trim().len() >= 32 => return Ok(Secret::new(text.trim())),

@@ -3,6 +3,7 @@
 //! A file per resource. Refusals are the failure object of SPEC §4 with the status of SPEC §10.
 
 mod access;
+mod account;
 pub mod address;
 mod app;
 mod audit;
@@ -14,6 +15,7 @@ mod connections;
 mod control;
 mod cookies;
 mod errors;
+mod guest;
 mod health;
 mod history;
 mod keys;
@@ -23,13 +25,17 @@ mod me;
 mod notify;
 pub mod origin;
 mod page;
+mod password;
 mod publish;
 mod refresh;
 mod refusal;
+mod register;
 mod reply;
 mod request;
 mod route;
 mod session;
+mod sessions;
+mod ticket;
 mod users;
 
 use std::sync::Arc;
@@ -39,7 +45,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, Method, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::timeout::TimeoutLayer;
@@ -84,6 +90,7 @@ fn guarded(config: &Config) -> Vec<Route> {
         route(POST, "/users/{id}/block", Admin, "user.block", users::block),
         route(POST, "/users/{id}/unblock", Admin, "user.unblock", users::unblock),
         route(POST, "/users/{id}/disconnect", Admin, "user.disconnect", connections::end_of_user),
+        route(POST, "/users/{id}/password-reset", Admin, "user.password_reset", password::make_reset),
         route(GET, "/keys", Admin, "key.list", keys::list),
         route(POST, "/keys", Admin, "key.create", keys::create),
         route(DELETE, "/keys/{id}", Admin, "key.revoke", keys::revoke),
@@ -106,6 +113,13 @@ pub fn router(control: &Control, connections: Router) -> Router {
         .route("/auth/refresh", post(refresh::post))
         .route("/auth/logout", post(logout::post))
         .route("/auth/me", get(me::get))
+        .route("/auth/guest", post(guest::post))
+        .route("/auth/register", post(register::post))
+        .route("/auth/password", post(password::post))
+        .route("/auth/password/reset", post(password::reset))
+        .route("/auth/sessions", get(sessions::list))
+        .route("/auth/sessions/{id}", delete(sessions::end))
+        .route("/auth/logout-all", post(sessions::end_all))
         // Whatever is tried here is written down.
         .route_layer(from_fn_with_state(control.clone(), access::watch));
     let api = route::mount(guarded(&node.config), control)
@@ -113,6 +127,8 @@ pub fn router(control: &Control, connections: Router) -> Router {
         .route("/errors", post(errors::report))
         .with_state(control.clone())
         .merge(open)
+        // Asked for with every connection: an act that is not worth a row.
+        .route("/ws-ticket", post(ticket::post))
         .fallback(refusal::no_such_address)
         .method_not_allowed_fallback(refusal::method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_BYTES));

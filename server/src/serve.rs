@@ -162,6 +162,7 @@ pub async fn start(mut config: Config, dev_password: Option<Secret>) -> Result<R
         histories,
         Shutdown::default(),
     ));
+    node.accounts.follow(&node.shutdown);
     let shards = shards(&node);
     let realtime = Realtime::new(node.clone(), shards.clone());
     let live = realtime.live().clone();

@@ -123,6 +123,14 @@ impl Accounts {
         Ok(self.begin_session(account, agent, now_ms).await?)
     }
 
+    /// Begins a login for an operator, who needs no password.
+    ///
+    /// # Errors
+    /// Where the store cannot be written to.
+    pub async fn begin_for_command(&self, account: Account, now_ms: u64) -> Result<Login, StoreError> {
+        self.begin_session(account, "bmt-server token", now_ms).await
+    }
+
     /// Begins a login of an account whose person is known to be there.
     pub(super) async fn begin_session(
         &self,

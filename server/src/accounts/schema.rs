@@ -66,15 +66,33 @@ const MIGRATIONS: &[&str] = &[
 
 /// Opens the file and brings it to this server's version.
 pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
+    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_CREATE)?;
+    migrate(&mut connection, path)?;
+    Ok(connection)
+}
+
+/// Opens the file of a server that is running, and leaves its version alone.
+pub(super) fn open_as_it_is(path: &Path) -> Result<Connection, OpenError> {
+    let connection = connect(path, OpenFlags::empty())?;
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if usize::try_from(found) != Ok(MIGRATIONS.len()) {
+        return Err(OpenError::Foreign(format!(
+            "{} is in use by a server of another version. Use the command of that version, or stop the server first.",
+            path.display()
+        )));
+    }
+    Ok(connection)
+}
+
+fn connect(path: &Path, more: OpenFlags) -> Result<Connection, OpenError> {
     if rusqlite::version_number() < SQLITE_AT_LEAST {
         return Err(OpenError::Foreign(format!(
             "this server was built with SQLite {}, which is too old: it needs 3.51.3",
             rusqlite::version()
         )));
     }
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
+    let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
     let owner: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     if owner != 0 && owner != APPLICATION_ID {
@@ -87,7 +105,6 @@ pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
-    migrate(&mut connection, path)?;
     Ok(connection)
 }
 

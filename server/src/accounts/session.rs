@@ -156,6 +156,20 @@ pub(super) fn end(
         .optional()
 }
 
+/// Ends a login of this user; false if there was none to end.
+pub(super) fn end_of(
+    connection: &Connection,
+    user: &UserId,
+    session: &SessionId,
+    now_ms: u64,
+) -> rusqlite::Result<bool> {
+    let ended = connection.execute(
+        "UPDATE session SET ended_ms = ?3 WHERE session_id = ?2 AND user_id = ?1 AND ended_ms IS NULL",
+        params![user.as_str(), session.as_str(), sql_ms(now_ms)],
+    )?;
+    Ok(ended > 0)
+}
+
 fn find(connection: &Connection, session: &SessionId, now_ms: u64) -> rusqlite::Result<Option<Stored>> {
     let read = |row: &rusqlite::Row<'_>| {
         let (generation, rotated_ms, expires_ms): (i64, i64, i64) = (row.get(1)?, row.get(2)?, row.get(3)?);

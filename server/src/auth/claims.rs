@@ -77,7 +77,14 @@ impl Rules {
 }
 
 impl Claims {
-    pub(super) fn of_login(user: &User, session: &SessionId, now_s: u64, exp: u64, rules: &Rules) -> Self {
+    /// Of a token that this server issues itself: for a login, or for a guest, who has none.
+    pub(super) fn of_ours(
+        user: &User,
+        session: Option<&SessionId>,
+        now_s: u64,
+        exp: u64,
+        rules: &Rules,
+    ) -> Self {
         Self {
             sub: user.user_id.as_str().to_owned(),
             exp,
@@ -85,10 +92,18 @@ impl Claims {
             nbf: None,
             iss: Some(BUILT_IN_ISSUER.to_owned()),
             aud: rules.audience.clone().map(|audience| Audience(vec![audience])),
-            sid: Some(session.as_str().to_owned()),
+            sid: session.map(|session| session.as_str().to_owned()),
             name: Some(user.name.clone()),
             role: Some(user.role.as_str().to_owned()),
             permissions: Some(user.permissions.clone()).filter(|held| !held.is_empty()),
+        }
+    }
+
+    /// Of a token that the configured secret signs for somebody without an account here.
+    pub(super) fn of_elsewhere(user: &User, now_s: u64, exp: u64, rules: &Rules) -> Self {
+        Self {
+            iss: rules.issuer.clone(),
+            ..Self::of_ours(user, None, now_s, exp, rules)
         }
     }
 

@@ -19,6 +19,8 @@ pub struct AuthConfig {
     pub leeway_s: u64,
     /// Whether somebody without a token comes in as `guest_…`.
     pub guests: bool,
+    /// Whether anybody may make an account for themselves.
+    pub registration: bool,
     /// How long an access token of the built-in accounts lives, s.
     pub access_ttl_s: u64,
     /// How long a login lasts that is not used, s.
@@ -33,6 +35,7 @@ impl Default for AuthConfig {
             audience: String::new(),
             leeway_s: 5,
             guests: false,
+            registration: false,
             access_ttl_s: 15 * 60,
             session_ttl_s: 30 * 24 * 60 * 60,
         }

@@ -118,8 +118,13 @@ pub(super) async fn watch(State(control): State<Control>, request: Request, next
         return next.run(request).await;
     }
     let (mut parts, body) = request.into_parts();
-    let last = parts.uri.path().rsplit('/').next().unwrap_or_default();
-    let act = format!("auth.{last}");
+    // What follows may be an id, which names the target and not the act.
+    let behind = parts
+        .uri
+        .path()
+        .split_once("/auth/")
+        .map_or("", |(_, behind)| behind);
+    let act = format!("auth.{}", behind.split('/').next().unwrap_or_default());
     let actor = bearer_of(&control, &parts.headers);
     let attempt = Attempt::of(&control, &mut parts, &act).await;
     let response = next.run(Request::from_parts(parts, body)).await;

@@ -5,32 +5,50 @@ use cookie::time::Duration;
 use cookie::{Cookie, SameSite};
 
 const REFRESH: &str = "bmt_refresh";
+const GUEST: &str = "bmt_guest";
 
 /// The refresh token of a request.
 pub(super) fn refresh_token(headers: &HeaderMap) -> Option<&str> {
+    find(headers, REFRESH)
+}
+
+/// What a guest's browser kept.
+pub(super) fn guest(headers: &HeaderMap) -> Option<&str> {
+    find(headers, GUEST)
+}
+
+fn find<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
     headers
         .get_all(header::COOKIE)
         .iter()
         .filter_map(|line| line.to_str().ok())
         .flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, _)| *name == REFRESH)
+        .find(|(name, _)| *name == wanted)
         .map(|(_, value)| value)
 }
 
 /// Hands the token to the browser. `base` is the server's base path, without a slash at its end.
 pub(super) fn set(token: &str, lives_ms: u64, base: &str, secure: bool) -> HeaderValue {
-    let seconds = i64::try_from(lives_ms / 1_000).unwrap_or(i64::MAX);
-    write(token, Duration::seconds(seconds), base, secure)
+    write(REFRESH, token, seconds(lives_ms), base, secure)
+}
+
+/// Lets a guest's browser keep who the guest is.
+pub(super) fn keep_guest(keepsake: &str, lives_ms: u64, base: &str, secure: bool) -> HeaderValue {
+    write(GUEST, keepsake, seconds(lives_ms), base, secure)
+}
+
+fn seconds(ms: u64) -> Duration {
+    Duration::seconds(i64::try_from(ms / 1_000).unwrap_or(i64::MAX))
 }
 
 /// Takes it back.
 pub(super) fn clear(base: &str, secure: bool) -> HeaderValue {
-    write("", Duration::ZERO, base, secure)
+    write(REFRESH, "", Duration::ZERO, base, secure)
 }
 
-fn write(token: &str, max_age: Duration, base: &str, secure: bool) -> HeaderValue {
-    let cookie = Cookie::build((REFRESH, token))
+fn write(name: &'static str, token: &str, max_age: Duration, base: &str, secure: bool) -> HeaderValue {
+    let cookie = Cookie::build((name, token))
         .path(format!("{base}/api/v1/auth"))
         .max_age(max_age)
         .http_only(true)

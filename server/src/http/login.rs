@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::Refusal;
 use super::access::Audited;
+use super::account::BUSY_RETRY_MS;
 use super::body::Json;
 use super::session::{self, Visitor};
 use crate::accounts::LoginError;
@@ -29,9 +30,6 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// How long a login waits that found all places taken, ms: about what the queue before it needs.
-const BUSY_RETRY_MS: u64 = 2_000;
-
 pub(super) async fn post(
     State(node): State<Arc<Node>>,
     visitor: Visitor,
@@ -40,10 +38,11 @@ pub(super) async fn post(
     let now_ms = clock::unix_ms();
     let login = node
         .accounts
-        .login(
+        .login_from(
             &credentials.username,
             &credentials.password,
             visitor.address,
+            &visitor.agent,
             now_ms,
         )
         .await;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use axum::extract::{ConnectInfo, FromRef, FromRequestParts};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use bmt_shared::error::ErrorCode;
 use bmt_shared::identity::User;
@@ -15,6 +15,7 @@ use std::sync::Arc;
 use super::access::Audited;
 use super::{Refusal, cookies};
 use crate::accounts::Login;
+use crate::auth::AccessToken;
 use crate::node::Node;
 use crate::records::Actor;
 
@@ -24,6 +25,8 @@ pub(super) struct Visitor {
     pub(super) address: IpAddr,
     /// Whether the cookie must travel over https only.
     pub(super) secure: bool,
+    /// What the browser or program calls itself; may be empty.
+    pub(super) agent: String,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Visitor
@@ -46,8 +49,16 @@ where
         Ok(Self {
             address: node.client_address(peer, &parts.headers),
             secure: node.is_https(peer, &parts.headers),
+            agent: agent(&parts.headers),
         })
     }
+}
+
+fn agent(headers: &HeaderMap) -> String {
+    let agent = headers
+        .get(header::USER_AGENT)
+        .and_then(|agent| agent.to_str().ok());
+    agent.unwrap_or_default().to_owned()
 }
 
 /// The body of SPEC §2.
@@ -64,21 +75,23 @@ pub(super) fn answer(node: &Node, visitor: &Visitor, login: &Login, now_ms: u64)
     let access = node.authenticator.issue(&login.user, &login.session, now_ms);
     let base = node.config.http.base();
     let cookie = cookies::set(&login.refresh_token, login.lives_ms, base, visitor.secure);
+    with_cookie(&access, &login.user, cookie)
+}
+
+/// Tells the browser who it speaks for, and what to keep.
+pub(super) fn with_cookie(access: &AccessToken, user: &User, cookie: HeaderValue) -> Response {
     let body = Answer {
         access_token: &access.token,
         expires_in: access.expires_in_s,
-        user: &login.user,
+        user,
     };
     let audited = Audited {
-        actor: Some(Actor::User(login.user.user_id.as_str().to_owned())),
+        actor: Some(Actor::User(user.user_id.as_str().to_owned())),
         target: None,
     };
     let headers = AppendHeaders([
         (header::SET_COOKIE, cookie),
-        (
-            header::CACHE_CONTROL,
-            axum::http::HeaderValue::from_static("no-store"),
-        ),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ]);
     audited.on((headers, axum::Json(body)))
 }

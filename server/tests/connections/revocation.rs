@@ -3,7 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
-use bmt_server::accounts::Login;
+use bmt_server::accounts::{Accounts, Login};
+use bmt_server::config::{Config, Mode};
 use bmt_shared::id::UserId;
 use bmt_shared::identity::Role;
 use serde_json::json;
@@ -169,4 +170,83 @@ async fn a_removed_account_is_out_and_its_id_is_nobody_elses() {
             .await
             .contains("Authentication failed: malformed")
     );
+}
+
+#[tokio::test]
+async fn what_another_process_takes_away_is_gone_from_live_connections_too() {
+    let server = TestServer::start().await;
+    let (alice, access) = login(&server, "alice").await;
+    let (bob, access_of_bob) = login(&server, "bob").await;
+    let mut blocked = RawClient::connect(&server, &access).await;
+    let mut logged_out = RawClient::connect(&server, &access_of_bob).await;
+    let mut bystander = RawClient::connect(&server, &token("42")).await;
+    // As `bmt-server user` opens it.
+    let path = server.data_dir().join("accounts.db");
+    let config = Config::defaults(Mode::Production);
+    let beside = Accounts::open_for_command(&path, true, &config, unix_ms()).unwrap();
+    let began = Instant::now();
+    beside.block(&alice.user.user_id).await.unwrap();
+    beside.logout(bob.session, unix_ms()).await.unwrap();
+    assert_eq!(blocked.frame("closing").await["data"]["code"], 4002);
+    assert_eq!(logged_out.frame("closing").await["data"]["code"], 4002);
+    assert!(began.elapsed() < SOON + SOON, "{:?}", began.elapsed());
+    assert!(refusal(&server, &access).await.contains("revoked"));
+    let answer = bystander.request("presence", &json!({"topic": "public:a"})).await;
+    assert_eq!(answer["type"], "ack");
+}
+
+#[tokio::test]
+async fn a_ticket_opens_one_connection_over_either_endpoint_and_no_second_one() {
+    let server = TestServer::start().await;
+    let (alice, access) = login(&server, "alice").await;
+    let authenticator = &server.node().authenticator;
+    let ticket = || {
+        let identity = authenticator.authenticate(Some(&access), unix_ms()).unwrap();
+        authenticator.issue_ticket(identity, unix_ms()).unwrap()
+    };
+    let one = ticket();
+    let mut raw = RawClient::open(&server, &format!("ticket={one}")).await;
+    let hello = raw.frame("connect").await;
+    assert_eq!(hello["data"]["user"]["userId"], alice.user.user_id.as_str());
+    let mut again = RawClient::open(&server, &format!("ticket={one}")).await;
+    assert_eq!(again.frame("error").await["data"]["code"], 1001);
+    assert_eq!(
+        again.socket.close_code().await,
+        Some(4001),
+        "with a new one it may come back"
+    );
+
+    let two = ticket();
+    let connect = format!("40{}", json!({"ticket": two}));
+    let mut client = Client::open(&server).await;
+    client.socket.send(connect.clone()).await;
+    assert_eq!(
+        client.event("connected").await["user"]["userId"],
+        alice.user.user_id.as_str()
+    );
+    let mut late = Client::open(&server).await;
+    late.socket.send(connect).await;
+    assert!(late.packet().await.contains("Authentication failed: expired"));
+
+    // Neither passes for the other.
+    let mut wrong = RawClient::open(&server, &format!("ticket={access}")).await;
+    assert_eq!(wrong.socket.close_code().await, Some(1008));
+    assert!(
+        refusal(&server, &ticket())
+            .await
+            .contains("Authentication failed: malformed")
+    );
+
+    // A ticket of somebody who was blocked since opens nothing; a connection by a ticket ends with its login.
+    let three = ticket();
+    server
+        .node()
+        .accounts
+        .logout(alice.session, unix_ms())
+        .await
+        .unwrap();
+    assert_eq!(raw.frame("closing").await["data"]["code"], 4002);
+    assert_eq!(client.event("closing").await["code"], 4002);
+    let mut blocked = RawClient::open(&server, &format!("ticket={three}")).await;
+    assert_eq!(blocked.socket.close_code().await, Some(1008));
 }

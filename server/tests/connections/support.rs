@@ -29,7 +29,7 @@ pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T 
 pub(crate) struct TestServer {
     running: Option<Running>,
     address: SocketAddr,
-    _data_dir: TempDir,
+    data_dir: TempDir,
 }
 
 impl TestServer {
@@ -48,12 +48,16 @@ impl TestServer {
         Self {
             address: running.address(),
             running: Some(running),
-            _data_dir: data_dir,
+            data_dir,
         }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    pub(crate) fn data_dir(&self) -> &std::path::Path {
+        self.data_dir.path()
     }
 
     pub(crate) fn node(&self) -> &bmt_server::node::Node {

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-const SECRET: &str = "a-secret-for-tests-only-0123456789abcdef";
+pub(crate) const SECRET: &str = "a-secret-for-tests-only-0123456789abcdef";
 
 /// The command without any setting of whoever runs the tests.
-fn command(args: &[&str]) -> Command {
+pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bmt-server"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("BMT_") {
@@ -23,16 +23,16 @@ fn command(args: &[&str]) -> Command {
     command
 }
 
-fn output(args: &[&str], env: &[(&str, &str)]) -> Output {
+pub(crate) fn output(args: &[&str], env: &[(&str, &str)]) -> Output {
     command(args).envs(env.iter().copied()).output().unwrap()
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
 /// A running server, killed when the test is over.
-struct Process(Child);
+pub(crate) struct Process(Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
@@ -42,7 +42,7 @@ impl Drop for Process {
 }
 
 impl Process {
-    fn start(data_dir: &Path) -> (Self, Vec<String>) {
+    pub(crate) fn start(data_dir: &Path) -> (Self, Vec<String>) {
         Self::start_with(data_dir, &[], Stdio::null())
     }
 
@@ -68,7 +68,7 @@ impl Process {
         (Self(child), lines)
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.0.id().to_string();
         assert!(
             Command::new("kill")

@@ -4,9 +4,11 @@
 
 mod accept;
 mod access;
+mod accounts;
 mod api;
 mod command;
 mod headers;
 mod login;
 mod server;
 mod tokens;
+mod user_command;

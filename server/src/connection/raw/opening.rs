@@ -18,6 +18,8 @@ const CLIENT_ID_BYTES: usize = 128;
 pub(super) enum Credential {
     /// A token in the subprotocols or in the query; `None` where there is none.
     Token(Option<String>),
+    /// A single-use ticket in the query.
+    Ticket(String),
     /// The first frame tells.
     FirstFrame,
 }
@@ -43,10 +45,12 @@ impl Opening {
             offers_subprotocol: false,
         };
         let mut token = None;
+        let mut ticket = None;
         let mut first_frame = false;
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match name.as_ref() {
                 "token" if !value.is_empty() => token = Some(value.into_owned()),
+                "ticket" if !value.is_empty() => ticket = Some(value.into_owned()),
                 "auth" => first_frame = value == "frame",
                 "clientId" if !value.is_empty() => opening.client_id = Some(client_id(&value)?),
                 "protocol" if value != PROTOCOL => {
@@ -72,9 +76,11 @@ impl Opening {
                 token = Some(bearer.to_owned());
             }
         }
-        opening.credential = match (token, first_frame) {
-            (None, true) => Credential::FirstFrame,
-            (token, _) => Credential::Token(token),
+        opening.credential = match (token, ticket, first_frame) {
+            (Some(token), ..) => Credential::Token(Some(token)),
+            (None, Some(ticket), _) => Credential::Ticket(ticket),
+            (None, None, true) => Credential::FirstFrame,
+            (None, None, false) => Credential::Token(None),
         };
         Ok(opening)
     }
@@ -118,6 +124,10 @@ mod tests {
         assert_eq!(
             parse("auth=frame", "bmt.v1").unwrap().credential,
             Credential::FirstFrame
+        );
+        assert_eq!(
+            parse("ticket=t&auth=frame", "bmt.v1").unwrap().credential,
+            Credential::Ticket("t".to_owned())
         );
         assert_eq!(parse("", "").unwrap().credential, Credential::Token(None));
     }

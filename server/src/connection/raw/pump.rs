@@ -87,8 +87,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     }
 
     async fn authenticate(&mut self, credential: Credential) -> Result<Arc<Connection>, Over> {
+        let now_ms = self.context.now_ms();
         let token = match credential {
             Credential::Token(token) => token,
+            Credential::Ticket(ticket) => {
+                return match self.context.node.authenticator.redeem(&ticket, now_ms) {
+                    Ok(identity) => Ok(Connection::begin(&self.context, identity)),
+                    Err(reason) => Err(self.refuse_token(reason)),
+                };
+            }
             Credential::FirstFrame => {
                 let limit = Duration::from_millis(self.context.settings.authenticate_ms);
                 match tokio::time::timeout(limit, self.first_frame()).await {

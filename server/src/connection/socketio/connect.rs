@@ -21,6 +21,9 @@ use super::writer::Writer;
 struct Credentials {
     #[serde(default)]
     token: Option<String>,
+    /// A single-use ticket, where there is no token.
+    #[serde(default)]
+    ticket: Option<String>,
 }
 
 /// The library's socket itself; its own extractor hides it behind a type that acks cannot be sent through.
@@ -54,11 +57,12 @@ async fn admit<E>(
 ) -> Result<(), AuthReason> {
     let context = &endpoint.context;
     let credentials = credentials.map_err(|_| AuthReason::Malformed)?;
-    let token = credentials.and_then(|credentials| credentials.token);
-    let identity = context
-        .node
-        .authenticator
-        .authenticate(token.as_deref(), context.now_ms())?;
+    let (token, ticket) = credentials.map_or((None, None), |sent| (sent.token, sent.ticket));
+    let authenticator = &context.node.authenticator;
+    let identity = match ticket.filter(|_| token.is_none()) {
+        Some(ticket) => authenticator.redeem(&ticket, context.now_ms())?,
+        None => authenticator.authenticate(token.as_deref(), context.now_ms())?,
+    };
     let connection = Connection::begin(context, identity);
     let transport = transport_of(socket).ok_or(AuthReason::Missing)?;
     transport.carry(connection.clone());

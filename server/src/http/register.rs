@@ -1,0 +1,45 @@
+//! `POST /api/v1/auth/register {username, password, name?}`, where registration is open (SPEC §2).
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::Refusal;
+use super::access::Audited;
+use super::body::Json;
+use super::session::{self, Visitor};
+use crate::clock;
+use crate::config::Secret;
+use crate::node::Node;
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Registration {
+    username: String,
+    password: Secret,
+    #[serde(default)]
+    name: String,
+}
+
+/// Makes the account and logs it in.
+pub(super) async fn post(
+    State(node): State<Arc<Node>>,
+    visitor: Visitor,
+    Json(asked): Json<Registration>,
+) -> Response {
+    let now_ms = clock::unix_ms();
+    let Registration {
+        username,
+        password,
+        name,
+    } = asked;
+    let (address, agent) = (visitor.address, &visitor.agent);
+    let registered = node
+        .accounts
+        .register(&username, &name, password, address, agent, now_ms);
+    match registered.await {
+        Ok(login) => session::answer(&node, &visitor, &login, now_ms),
+        Err(error) => Audited::target(username).on(Refusal::from(error)),
+    }
+}
