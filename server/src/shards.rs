@@ -17,8 +17,8 @@ mod tests;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZero;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use bmt_server_core::channel::Prepared;
@@ -86,6 +86,15 @@ pub struct Publisher {
     pub connection: Option<ConnectionId>,
 }
 
+/// How a connection left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Departure {
+    /// It closed, or was closed: its user may be back in a moment.
+    Left,
+    /// It was silent until its heartbeat ran out.
+    Lapsed,
+}
+
 /// Where the reply to a request goes. It is used up by [`Answer::give`].
 pub enum Answer {
     /// Into a place that was taken in the connection's order when the request arrived.
@@ -96,6 +105,52 @@ pub enum Answer {
     FailureOnly(Outbox, ReplyTo),
     /// To whoever waits for it: a batch, or an HTTP request.
     Waiter(oneshot::Sender<Reply>),
+    /// The same, of one publish in a row of them.
+    Entry(oneshot::Sender<Reply>, Row),
+}
+
+/// One place in a row of publishes that must not overtake each other: a refusal that may be tried again stops those
+/// behind it that no store has taken yet, and answers them with the same code (SPEC §4, batch).
+///
+/// Of one channel none overtakes another: what a store has in hand fails with what was before it (see
+/// [`crate::history`]). What another channel had already taken when the refusal became known stays taken, and is
+/// answered so.
+#[derive(Clone, Default)]
+pub struct Row {
+    at: usize,
+    /// The first place that was refused, and why.
+    // Held for a comparison, by shards that refuse; nobody waits in it.
+    refused: Arc<Mutex<Option<(usize, Failure)>>>,
+}
+
+impl Row {
+    /// The place behind this one.
+    #[must_use]
+    pub fn next(&self) -> Self {
+        Self {
+            at: self.at + 1,
+            refused: self.refused.clone(),
+        }
+    }
+
+    /// What was refused before this place.
+    #[must_use]
+    pub fn stopped(&self) -> Option<Failure> {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = refused.as_ref().filter(|(at, _)| *at < self.at);
+        before.map(|(_, failure)| failure.clone())
+    }
+
+    /// This place was refused; where it may be tried again, the row stops behind it.
+    pub fn refused(&self, failure: &Failure) {
+        if !failure.code.is_retryable() {
+            return;
+        }
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if refused.as_ref().is_none_or(|(at, _)| self.at < *at) {
+            *refused = Some((self.at, failure.clone()));
+        }
+    }
 }
 
 impl Answer {
@@ -111,6 +166,20 @@ impl Answer {
             }
             // The waiter may be gone: its connection closed, its HTTP client hung up.
             Self::Waiter(waiter) => drop(waiter.send(reply)),
+            Self::Entry(waiter, row) => {
+                if let Reply::Failed(failure) = &reply {
+                    row.refused(failure);
+                }
+                drop(waiter.send(reply));
+            }
+        }
+    }
+
+    /// Why a publish is not to be begun any more.
+    fn stopped(&self) -> Option<Failure> {
+        match self {
+            Self::Entry(_, row) => row.stopped(),
+            _ => None,
         }
     }
 
@@ -260,9 +329,24 @@ impl Shards {
 
     /// A connection is gone: it leaves these channels.
     pub fn closed(&self, connection: &ConnectionId, topics: impl IntoIterator<Item = ChannelName>) {
+        self.depart(connection, topics, Departure::Left);
+    }
+
+    /// A connection was silent until its heartbeat ran out: it leaves these channels, and its user is not taken
+    /// for one who may be back in a moment.
+    pub fn lapsed(&self, connection: &ConnectionId, topics: impl IntoIterator<Item = ChannelName>) {
+        self.depart(connection, topics, Departure::Lapsed);
+    }
+
+    fn depart(
+        &self,
+        connection: &ConnectionId,
+        topics: impl IntoIterator<Item = ChannelName>,
+        departure: Departure,
+    ) {
         for topic in topics {
             let door = self.door(&topic);
-            door.tell(topic, Request::Closed(connection.clone()));
+            door.tell(topic, Request::Closed(connection.clone(), departure));
         }
     }
 

@@ -137,7 +137,7 @@ pub struct Published {
     pub topic: ChannelName,
     /// The message's number there.
     pub seq: Seq,
-    /// Connections it was handed to.
+    /// Connections it was handed to. Of a duplicate: when it was published first; 0 where that is long ago.
     pub delivered_to: u64,
     /// Whether the same `messageId` was published before and this is the first result again.
     #[serde(default)]

@@ -21,6 +21,7 @@
 
 mod about;
 mod amendment;
+mod delivered;
 mod delivering;
 mod entry;
 mod filter;
@@ -55,6 +56,7 @@ use bmt_shared::position::{Epoch, Position, Seq};
 use bmt_shared::reply::{NotRecovered, PresenceList, Present, Published, Subscribed};
 use bmt_shared::request::{HistoryQuery, Subscribe};
 
+use delivered::Delivered;
 use delivering::MISSED;
 use filter::Filter;
 use presence::Presence;
@@ -65,6 +67,7 @@ use tail::Tail;
 
 pub use about::About;
 pub use amendment::{Act, Amendment, Amends, EDITED_BYTES, EDITS, emptied};
+pub use delivered::DELIVERED_KNOWN;
 pub use entry::{Draft, ENVELOPE_BYTES, Entry, Prepared};
 pub use fingerprint::Fingerprint;
 pub use paging::{ColdPage, PAGE_BYTES, Paging};
@@ -141,6 +144,7 @@ pub struct Channel<S> {
     subscriptions: BTreeMap<ConnectionId, Subscription<S>>,
     presence: Presence,
     readers: Readers,
+    delivered: Delivered,
     /// Drafts and read positions whose fate is not known.
     in_flight: usize,
     /// Since when nobody needs this channel in memory.
@@ -168,6 +172,7 @@ impl<S: Clone> Channel<S> {
             subscriptions: BTreeMap::new(),
             presence: Presence::default(),
             readers: Readers::new(opened.readers, opened.top),
+            delivered: Delivered::default(),
             in_flight: 0,
             idle_since_ms: now_ms,
             opened_at_ms: now_ms,
@@ -221,11 +226,26 @@ impl<S: Clone> Channel<S> {
 
     /// Ends a subscription; answers whether there was one.
     pub fn unsubscribe(&mut self, connection: &ConnectionId, now_ms: u64) -> bool {
+        self.leave(connection, now_ms, Presence::leave)
+    }
+
+    /// Ends the subscription of a connection that was silent until its heartbeat ran out. Its user does not stay
+    /// present for [`FLAP_MS`] more: the silence was longer than that.
+    pub fn lapse(&mut self, connection: &ConnectionId, now_ms: u64) -> bool {
+        self.leave(connection, now_ms, Presence::lapse)
+    }
+
+    fn leave(
+        &mut self,
+        connection: &ConnectionId,
+        now_ms: u64,
+        count_out: impl FnOnce(&mut Presence, &UserId, u64),
+    ) -> bool {
         let Some(subscription) = self.subscriptions.remove(connection) else {
             return false;
         };
         if self.rules.presence {
-            self.presence.leave(&subscription.who.user.user_id, now_ms);
+            count_out(&mut self.presence, &subscription.who.user.user_id, now_ms);
         }
         self.idle_since_ms = now_ms;
         true
@@ -275,7 +295,7 @@ impl<S: Clone> Channel<S> {
                     self.skip_to(seq);
                     self.tell_gap(MISSED);
                 }
-                (id, seq, 0, true)
+                (id, seq, self.delivered.of(seq), true)
             }
             Appended::Conflict => return Err(conflict()),
             Appended::Refused(failure) => return Err(failure),

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::Connection;
 use super::link::{Open, mint_message_id};
 use crate::outbox::{Outgoing, ReplyTo};
-use crate::shards::Answer;
+use crate::shards::{Answer, Row};
 
 /// What is known of an entry after it was handed over.
 enum Entry {
@@ -21,21 +21,6 @@ enum Entry {
 }
 
 impl Entry {
-    /// Takes a reply that is known at once: a shard that is full refuses on the spot.
-    fn looked_at(mut reply: oneshot::Receiver<Reply>) -> Self {
-        match reply.try_recv() {
-            Ok(reply) => Self::Known(reply),
-            Err(_) => Self::Awaited(reply),
-        }
-    }
-
-    fn retryable_failure(&self) -> Option<Failure> {
-        match self {
-            Self::Known(Reply::Failed(failure)) if failure.code.is_retryable() => Some(failure.clone()),
-            _ => None,
-        }
-    }
-
     async fn reply(self) -> Reply {
         match self {
             Self::Known(reply) => reply,
@@ -99,7 +84,7 @@ impl Connection {
     }
 
     /// Publishes many messages, each with its own key. The first refusal that may be tried again stops the rest
-    /// with the same code: a later message must not overtake an earlier one that will be sent again.
+    /// with the same code: a later message must not overtake an earlier one that will be sent again (see [`Row`]).
     pub(super) fn publish_batch(
         self: &Arc<Self>,
         open: &mut Open,
@@ -108,12 +93,12 @@ impl Connection {
         now_ms: u64,
     ) {
         let from = self.publisher(open.session.user().clone());
-        let mut stopped: Option<Failure> = None;
+        let mut row = Row::default();
         let mut entries = Vec::with_capacity(messages.len());
         for PublishEntry { message_id, publish } in messages {
-            let key = message_id.clone().unwrap_or_else(|| mint_message_id(now_ms));
-            let admitted = match &stopped {
-                Some(failure) => Err(failure.clone()),
+            let key = message_id.unwrap_or_else(|| mint_message_id(now_ms));
+            let admitted = match row.stopped() {
+                Some(failure) => Err(failure),
                 None => publish.and_then(|publish| {
                     let (topic, payload) = (&publish.topic, &publish.payload);
                     open.session.admit_publish(topic, payload, now_ms)?;
@@ -123,20 +108,17 @@ impl Connection {
             let entry = match admitted {
                 Ok(publish) => {
                     let (answer, reply) = oneshot::channel();
-                    self.context
-                        .shards
-                        .publish(&from, key.clone(), publish, Answer::Waiter(answer));
-                    let entry = Entry::looked_at(reply);
-                    stopped = entry.retryable_failure();
-                    entry
+                    let answer = Answer::Entry(answer, row.clone());
+                    self.context.shards.publish(&from, key.clone(), publish, answer);
+                    Entry::Awaited(reply)
                 }
                 Err(failure) => {
-                    let entry = Entry::Known(Reply::Failed(failure));
-                    stopped = stopped.or_else(|| entry.retryable_failure());
-                    entry
+                    row.refused(&failure);
+                    Entry::Known(Reply::Failed(failure))
                 }
             };
             entries.push((key, entry));
+            row = row.next();
         }
         let connection = self.clone();
         tokio::spawn(async move {

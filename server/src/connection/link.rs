@@ -23,7 +23,7 @@ use super::calls::{Calls, Pending, Speak};
 use crate::auth::{Grant, Identity};
 use crate::outbox::{Encoded, Outbox, Outgoing, ReplyTo};
 use crate::random;
-use crate::shards::{Publisher, Subscriber};
+use crate::shards::{Publisher, Shards, Subscriber};
 
 /// See the [module](self). A transport makes one when it knows who is there, hands it every frame that comes,
 /// and writes what its [`Connection::outbox`] holds.
@@ -134,10 +134,19 @@ impl Connection {
 
     /// Ends the connection: its transport is gone. Ending twice is no fault.
     pub(super) fn end(&self) {
+        self.end_with(Shards::closed);
+    }
+
+    /// The same, of a connection that was silent until its heartbeat ran out.
+    pub(super) fn lapse(&self) {
+        self.end_with(Shards::lapsed);
+    }
+
+    fn end_with(&self, depart: impl FnOnce(&Shards, &ConnectionId, Vec<ChannelName>)) {
         let ended = std::mem::replace(&mut *self.lock(), State::Ended);
         let State::Open(mut open) = ended else { return };
         self.over.cancel();
-        self.context.shards.closed(&self.id, open.session.end());
+        depart(&self.context.shards, &self.id, open.session.end());
         self.context.live.leave(&self.id, &self.user_id);
     }
 

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::room::Room;
 use super::survey::Survey;
-use super::{Answer, Publisher, Subscriber};
+use super::{Answer, Departure, Publisher, Subscriber};
 use crate::history::{Kind, StoreFailure};
 
 /// One thing a shard is told.
@@ -45,7 +45,7 @@ pub(super) enum Request {
     Presence(Pending),
     Read(Subscriber, Seq, Pending),
     /// The connection is gone; nobody waits for an answer.
-    Closed(ConnectionId),
+    Closed(ConnectionId, Departure),
 }
 
 impl Request {
@@ -59,7 +59,7 @@ impl Request {
             | Self::History(_, pending)
             | Self::Presence(pending)
             | Self::Read(_, _, pending) => pending,
-            Self::Closed(_) => return,
+            Self::Closed(..) => return,
         };
         pending.answer.give(Reply::Failed(failure.clone()));
     }

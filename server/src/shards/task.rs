@@ -27,7 +27,7 @@ use super::random::Random;
 use super::survey::{ChannelDetail, Survey};
 use super::timetable::Timetable;
 use super::writers::Writers;
-use super::{Publisher, Subscriber, World};
+use super::{Departure, Publisher, Subscriber, World};
 use crate::history::{Append, BATCH_ROWS, Kind, StoreFailure, Term};
 use crate::outbox::{Encoded, Outbox, Outgoing};
 
@@ -148,7 +148,7 @@ impl Shard {
                 Request::Unsubscribe(_, pending) => pending.answer.give(Reply::Unsubscribed(topic)),
                 Request::Signal(_, _, pending) => pending.answer.give(Reply::Done),
                 Request::Presence(pending) => pending.answer.give(Reply::Presence(nobody())),
-                Request::Closed(_) => {}
+                Request::Closed(..) => {}
                 request => self.open(topic, request),
             },
         }
@@ -198,6 +198,9 @@ impl Shard {
                 pending.answer.give(Reply::Unsubscribed(topic.clone()));
             }
             Request::Publish(from, key, publish, pending) => {
+                if let Some(failure) = pending.answer.stopped() {
+                    return pending.answer.give(Reply::Failed(failure));
+                }
                 self.publish(topic, &from, key, *publish, pending);
             }
             Request::Signal(from, payload, pending) => {
@@ -217,8 +220,11 @@ impl Shard {
                 pending.answer.give(Reply::Presence(list));
             }
             Request::Read(who, seq, pending) => self.mark(topic, &who, seq, pending),
-            Request::Closed(connection) => {
-                self.with(topic, |channel, now_ms| channel.unsubscribe(&connection, now_ms));
+            Request::Closed(connection, departure) => {
+                self.with(topic, |channel, now_ms| match departure {
+                    Departure::Left => channel.unsubscribe(&connection, now_ms),
+                    Departure::Lapsed => channel.lapse(&connection, now_ms),
+                });
             }
         }
     }
@@ -369,8 +375,10 @@ fn tell(door: &mpsc::UnboundedSender<Command>, command: Command) {
 }
 
 fn send(output: Output<Outbox>, writers: &mut Writers) {
+    let mut notification = None;
     let (event, to) = match output {
         Output::Message { entry, prev, to } => {
+            notification = entry.notification();
             let event = ServerEvent::Message(entry.message_after(prev));
             (Encoded::with_priority(event, entry.priority), to)
         }
@@ -387,8 +395,12 @@ fn send(output: Output<Outbox>, writers: &mut Writers) {
         Output::Gap { gap, to } => (Encoded::new(ServerEvent::Gap(gap)), to),
     };
     let event = Arc::new(event);
+    let notification = notification.map(|body| Arc::new(Encoded::new(ServerEvent::Notification(body))));
     for outbox in to {
         writers.give(&outbox, Outgoing::Event(event.clone()));
+        if let Some(notification) = &notification {
+            writers.give(&outbox, Outgoing::Event(notification.clone()));
+        }
     }
 }
 

@@ -27,7 +27,9 @@ impl<S: Clone> Channel<S> {
         self.oldest = self.oldest.max(self.rules.retention.oldest_by_size(self.top));
         self.tail.push(entry.clone());
         self.trim(now_ms);
-        self.deliver(&entry, now_ms)
+        let count = self.deliver(&entry, now_ms);
+        self.delivered.note(self.top, count);
+        count
     }
 
     fn deliver(&mut self, entry: &Arc<Entry>, now_ms: u64) -> u64 {
@@ -68,6 +70,7 @@ impl<S: Clone> Channel<S> {
         if !same_epoch {
             self.epoch = epoch.clone();
             self.readers.clear();
+            self.delivered.clear();
             self.oldest = entry.seq();
         }
         self.skip_to(entry.seq());

@@ -2,16 +2,20 @@
 
 use bmt_shared::channel::ChannelName;
 use bmt_shared::error::Failure;
+use bmt_shared::event::{Level, Notification};
 use bmt_shared::id::{MessageId, ServerMessageId, UserId};
 use bmt_shared::message::{Message, MessageKind, Priority, Reactions};
 use bmt_shared::namespace::Namespace;
 use bmt_shared::payload::Payload;
 use bmt_shared::position::Seq;
 use bmt_shared::request::Publish;
+use serde::Deserialize;
 
 use super::amendment::{Amendment, Amends};
 use super::fingerprint::Fingerprint;
 
+/// The `type` of a payload that notifies people.
+const NOTIFICATION: &str = "notification";
 /// Bytes a message takes beside its payload, roughly: ids, topic, numbers.
 pub const ENVELOPE_BYTES: usize = 256;
 
@@ -22,6 +26,7 @@ pub struct Prepared {
     publish: Publish,
     fingerprint: Fingerprint,
     amendment: Option<Amendment>,
+    notifies: bool,
 }
 
 impl Prepared {
@@ -37,6 +42,8 @@ impl Prepared {
         };
         Ok(Self {
             amendment,
+            // What others write is shown as a message: nobody may put up the server's own notices.
+            notifies: by_admin && notification(&publish.payload).is_some(),
             ..Self::from(publish)
         })
     }
@@ -48,6 +55,7 @@ impl From<Publish> for Prepared {
             fingerprint: Fingerprint::of(&publish),
             publish,
             amendment: None,
+            notifies: false,
         }
     }
 }
@@ -75,6 +83,8 @@ pub struct Draft {
     pub expires_at_ms: Option<u64>,
     /// What it does to another message of the channel.
     pub amendment: Option<Amendment>,
+    /// Whether subscribers get the event `notification` too.
+    pub notifies: bool,
 }
 
 impl Draft {
@@ -91,6 +101,7 @@ impl Draft {
             publish,
             fingerprint,
             amendment,
+            notifies,
         } = publish.into();
         Self {
             id: mint(now_ms, random),
@@ -103,6 +114,7 @@ impl Draft {
             priority: publish.priority,
             expires_at_ms: (publish.ttl_ms > 0).then(|| now_ms.saturating_add(publish.ttl_ms)),
             amendment,
+            notifies,
         }
     }
 
@@ -127,6 +139,7 @@ impl Draft {
             priority: self.priority,
             expires_at_ms: self.expires_at_ms,
             amends: self.amendment.map(|amendment| amendment.amends),
+            notifies: self.notifies,
         }
     }
 }
@@ -142,6 +155,9 @@ pub struct Entry {
     pub expires_at_ms: Option<u64>,
     /// Which message it amends.
     pub amends: Option<Amends>,
+    /// Whether the subscribers who are there get the event `notification` too: an administrator or the server
+    /// published a payload `{type: "notification", …}`. Not kept: who comes later finds the message.
+    pub notifies: bool,
 }
 
 impl Entry {
@@ -163,6 +179,20 @@ impl Entry {
         self.expires_at_ms.is_some_and(|end| end <= now_ms)
     }
 
+    /// The event that is made of the message, for the subscribers who are there.
+    #[must_use]
+    pub fn notification(&self) -> Option<Notification> {
+        let content = notification(&self.message.payload).filter(|_| self.notifies)?;
+        Some(Notification {
+            id: self.message.id.clone(),
+            kind: content.kind,
+            level: content.level.unwrap_or(Level::Info),
+            title: content.title,
+            message: content.message,
+            timestamp: self.message.timestamp,
+        })
+    }
+
     /// The message for one subscription or reply.
     #[must_use]
     pub fn message_after(&self, prev: Option<Seq>) -> Message {
@@ -171,6 +201,23 @@ impl Entry {
             ..self.message.clone()
         }
     }
+}
+
+/// A payload that notifies people (SPEC §4).
+#[derive(Deserialize)]
+struct NotificationBody {
+    #[serde(rename = "type")]
+    kind: String,
+    level: Option<Level>,
+    title: Option<String>,
+    message: String,
+}
+
+fn notification(payload: &Payload) -> Option<NotificationBody> {
+    // Most payloads have not even the word.
+    let json = payload.json();
+    let body: NotificationBody = json.contains(NOTIFICATION).then(|| payload.decode().ok())??;
+    (body.kind == NOTIFICATION).then_some(body)
 }
 
 /// 48 bits of time and 80 of chance in Crockford's base 32: sorts by time, and nobody guesses the next one.
@@ -187,6 +234,7 @@ fn mint(now_ms: u64, random: u128) -> ServerMessageId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bmt_shared::namespace::Access;
 
     #[test]
     fn ids_sort_by_time_and_differ_by_chance() {
@@ -195,6 +243,32 @@ mod tests {
         assert_eq!(early.as_str().len(), 26);
         assert!(early < late);
         assert_ne!(mint(7, 1), mint(7, 2));
+    }
+
+    #[test]
+    fn an_administrators_notice_is_an_event_and_nobody_elses() {
+        let payload = r#"{"type":"notification","level":"warning","title":"T","message":"M"}"#;
+        let entry = |payload: &str, by_admin| {
+            let publish = Publish::new(
+                ChannelName::parse("user:7").unwrap(),
+                Payload::parse(payload).unwrap(),
+            );
+            let namespace = Namespace::stored(Access::Owner, Access::Owner);
+            let prepared = Prepared::new(publish, &namespace, by_admin).unwrap();
+            let key = MessageId::parse("k").unwrap();
+            Draft::new(prepared, UserId::new("u"), key, 1_000, 0).numbered(1)
+        };
+        let notice = entry(payload, true);
+        let event = notice.notification().unwrap();
+        assert_eq!(
+            (event.id, event.level),
+            (notice.message.id.clone(), Level::Warning)
+        );
+        assert_eq!((event.title.as_deref(), event.message.as_str()), (Some("T"), "M"));
+        assert_eq!(entry(payload, false).notification(), None);
+        assert_eq!(entry(r#"{"type":"notification"}"#, true).notification(), None);
+        let plain = entry(r#"{"type":"notification","message":"M"}"#, true);
+        assert_eq!(plain.notification().unwrap().level, Level::Info);
     }
 
     #[test]

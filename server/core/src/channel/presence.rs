@@ -50,12 +50,21 @@ impl Presence {
 
     /// Counts a connection out.
     pub(super) fn leave(&mut self, user: &UserId, now_ms: u64) {
+        self.count_out(user, now_ms + FLAP_MS);
+    }
+
+    /// Counts a connection out that was silent for longer than [`FLAP_MS`]: where it was the last one, the user
+    /// leaves at once.
+    pub(super) fn lapse(&mut self, user: &UserId, now_ms: u64) {
+        self.count_out(user, now_ms);
+    }
+
+    fn count_out(&mut self, user: &UserId, at: u64) {
         let Some(stay) = self.users.get_mut(user) else {
             return;
         };
         stay.connections = stay.connections.saturating_sub(1);
         if stay.connections == 0 {
-            let at = now_ms + FLAP_MS;
             stay.leaves_at_ms = Some(at);
             self.leaving.insert((at, user.clone()));
         }
@@ -141,6 +150,18 @@ mod tests {
         assert_eq!(presence.next_leave_ms(), None);
         assert!(presence.take_left(u64::MAX).is_empty());
         assert_eq!(presence.list()[0].since, 0);
+    }
+
+    #[test]
+    fn who_was_silent_for_long_leaves_at_once_unless_another_connection_is_there() {
+        let mut presence = Presence::default();
+        for at in [0, 10] {
+            presence.join(&user("a"), at);
+        }
+        presence.lapse(&UserId::new("a"), 100);
+        assert!(presence.take_left(100).is_empty());
+        presence.lapse(&UserId::new("a"), 200);
+        assert_eq!(presence.take_left(200).len(), 1);
     }
 
     #[test]

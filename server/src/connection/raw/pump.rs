@@ -82,7 +82,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             Err(over) => return self.finish(over).await,
         };
         let over = self.run(&connection, opening.client_id.as_deref()).await;
-        connection.end();
+        match &over {
+            Over::Close(CloseCode::HeartbeatTimeout, _) => connection.lapse(),
+            _ => connection.end(),
+        }
         self.finish(over).await;
     }
 
@@ -173,6 +176,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
                     ServerEvent::Connected(connected) => {
                         self.wire.stage_text(&frames::connect(connected, client_id));
                     }
+                    // The message that it is made of is such a frame already (SPEC §7).
+                    ServerEvent::Notification(_) => {}
                     _ => self.wire.stage(event.raw_frame(frames::event)),
                 },
                 Next::Send(Outgoing::Reply(to, reply)) => {

@@ -8,7 +8,7 @@ use socketioxide::SocketIo;
 use socketioxide::adapter::LocalAdapter;
 use socketioxide::extract::{SocketRef, TryData};
 use socketioxide::handler::{ConnectHandler, FromConnectParts, Value};
-use socketioxide::socket::Socket;
+use socketioxide::socket::{DisconnectReason, Socket};
 
 use super::super::Connection;
 use super::endpoint::Endpoint;
@@ -67,7 +67,10 @@ async fn admit<E>(
     let transport = transport_of(socket).ok_or(AuthReason::Missing)?;
     transport.carry(connection.clone());
     socket.on_fallback(Intake(connection.clone()));
-    socket.on_disconnect(async move || connection.end());
+    socket.on_disconnect(async move |reason: DisconnectReason| match reason {
+        DisconnectReason::HeartbeatTimeout => connection.lapse(),
+        _ => connection.end(),
+    });
     Ok(())
 }
 

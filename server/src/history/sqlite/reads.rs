@@ -235,6 +235,7 @@ pub(super) fn entry(topic: &ChannelName, row: &rusqlite::Row<'_>) -> Result<Entr
         priority: priority_of(row.get(6)?),
         expires_at_ms: row.get::<_, Option<i64>>(8)?.map(i64::cast_unsigned),
         amends,
+        notifies: false,
     })
 }
 

@@ -3,16 +3,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use bmt_shared::error::ErrorCode;
+use bmt_shared::error::{ErrorCode, Failure};
 use bmt_shared::position::{Position, Seq};
 use bmt_shared::reply::{Reply, Subscribed};
 use bmt_shared::request::Subscribe;
+use tokio::sync::oneshot;
 
 use super::gate::Gate;
 use super::{Client, failure, in_memory, one, seqs, settle, start, topic};
 use crate::history::conformance::settings;
 use crate::history::{Histories, MemoryHistory, SqliteHistory};
-use crate::shards::{Answer, Shards};
+use crate::shards::{Answer, Row, Shards};
 
 fn on_disk(path: &Path) -> Shards {
     let stored = SqliteHistory::open(path, settings()).unwrap();
@@ -76,6 +77,48 @@ async fn a_failed_commit_fails_all_that_were_sent_before_it_was_known() {
         assert_eq!(alice.published(key, "public:a", "1").await.seq, n);
     }
     assert_eq!(alice.words(), ["m1", "m2"]);
+}
+
+#[tokio::test]
+async fn in_a_row_nothing_is_taken_behind_a_refusal_that_may_be_tried_again() {
+    let (gate, histories) = Gate::new();
+    let shards = start(histories);
+    let alice = Client::new(&shards, "c1", "alice");
+    let mut row = Row::default();
+    let mut send = |key: &str, on: &str| {
+        let (answer, reply) = oneshot::channel();
+        let answer = Answer::Entry(answer, row.clone());
+        row = row.next();
+        shards.publish(&alice.publisher(), super::key(key), one(on), answer);
+        reply
+    };
+    // The channel cannot be opened, so the first one is refused. The store is well again at once.
+    gate.fail(true);
+    let first = send("m1", "public:a");
+    settle().await;
+    gate.fail(false);
+    let rest = [send("m2", "public:a"), send("m3", "public:b")];
+    let refused = failure(first.await.unwrap());
+    for reply in rest {
+        assert_eq!(failure(reply.await.unwrap()), refused);
+    }
+    assert_eq!(alice.published("m1", "public:a", "1").await.seq, 1);
+    assert_eq!(alice.published("m2", "public:a", "1").await.seq, 2);
+}
+
+#[test]
+fn a_refusal_stops_what_is_behind_it_and_nothing_before() {
+    let first = Row::default();
+    let (second, third) = (first.next(), first.next().next());
+    let full = Failure::new(ErrorCode::RateLimited, "full");
+    second.refused(&Failure::new(ErrorCode::PermissionDenied, "no"));
+    assert_eq!(third.stopped(), None, "it may not be tried again");
+    second.refused(&full);
+    assert_eq!((first.stopped(), second.stopped()), (None, None));
+    assert_eq!(third.stopped(), Some(full.clone()));
+    let down = Failure::new(ErrorCode::ServerError, "down");
+    first.refused(&down);
+    assert_eq!(second.stopped(), Some(down));
 }
 
 #[tokio::test]
