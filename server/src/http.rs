@@ -15,6 +15,7 @@ mod connections;
 mod control;
 mod cookies;
 mod errors;
+mod explain;
 mod guest;
 mod health;
 mod history;
@@ -22,6 +23,7 @@ mod keys;
 mod login;
 mod logout;
 mod me;
+mod members;
 mod notify;
 pub mod origin;
 mod page;
@@ -80,6 +82,7 @@ fn guarded(config: &Config) -> Vec<Route> {
         route(GET, "/channels", Read, "channel.list", channels::list),
         route(GET, "/channels/{topic}/history", Read, "channel.history", history::get),
         route(GET, "/channels/{topic}/presence", Read, "channel.presence", channels::presence),
+        route(GET, "/permissions/explain", Admin, "permission.explain", explain::get),
         route(GET, "/connections", Read, "connection.list", connections::list),
         route(DELETE, "/connections/{id}", Admin, "connection.end", connections::end),
         route(GET, "/users", Admin, "user.list", users::list),
@@ -125,6 +128,7 @@ pub fn router(control: &Control, connections: Router) -> Router {
     let api = route::mount(guarded(&node.config), control)
         // Open to every page that may talk to us: the app reports its own crashes.
         .route("/errors", post(errors::report))
+        .merge(members::router(control))
         .with_state(control.clone())
         .merge(open)
         // Asked for with every connection: an act that is not worth a row.
@@ -170,7 +174,13 @@ fn cors(node: &Arc<Node>) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(allowed)
         .allow_credentials(with_cookies)
-        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_methods([
+            Method::GET,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+        ])
         .allow_headers([
             header::AUTHORIZATION,
             header::CONTENT_TYPE,

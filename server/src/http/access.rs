@@ -117,18 +117,28 @@ pub(super) async fn watch(State(control): State<Control>, request: Request, next
     if request.method().is_safe() || request.method() == axum::http::Method::OPTIONS {
         return next.run(request).await;
     }
-    let (mut parts, body) = request.into_parts();
     // What follows may be an id, which names the target and not the act.
-    let behind = parts
-        .uri
-        .path()
-        .split_once("/auth/")
-        .map_or("", |(_, behind)| behind);
+    let path = request.uri().path();
+    let behind = path.split_once("/auth/").map_or("", |(_, behind)| behind);
     let act = format!("auth.{}", behind.split('/').next().unwrap_or_default());
-    let actor = bearer_of(&control, &parts.headers);
-    let attempt = Attempt::of(&control, &mut parts, &act).await;
+    watched(&control, &act, request, next).await
+}
+
+/// A layer around routes on which users act for themselves.
+pub(super) async fn watch_act(
+    State((control, act)): State<(Control, &'static str)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    watched(&control, act, request, next).await
+}
+
+async fn watched(control: &Control, act: &str, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let actor = bearer_of(control, &parts.headers);
+    let attempt = Attempt::of(control, &mut parts, act).await;
     let response = next.run(Request::from_parts(parts, body)).await;
-    note(&control, attempt.entry(actor, &response)).await;
+    note(control, attempt.entry(actor, &response)).await;
     response
 }
 

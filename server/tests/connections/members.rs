@@ -108,3 +108,33 @@ async fn a_list_outlives_a_restart() {
     assert_eq!(bob.code("subscribe", TEAM).await, "ok");
     assert_eq!(bob.code("publish", TEAM).await, "permission_denied");
 }
+
+#[tokio::test]
+async fn what_is_changed_over_http_reaches_live_connections() {
+    let server = TestServer::start().await;
+    let http = reqwest::Client::new();
+    let path = |rest: &str| server.url(&format!("/api/v1/channels{rest}"));
+    let ann = token("ann");
+    let new = json!({"topic": TEAM, "members": [{"userId": "bob", "role": "reader"}]});
+    let made = http
+        .post(path(""))
+        .bearer_auth(&ann)
+        .json(&new)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(made.status(), 201);
+    let mut bob = Talker::connect(&server, Transport::SocketIo, &token("bob")).await;
+    assert_eq!(bob.code("subscribe", TEAM).await, "ok");
+    let gone = http
+        .delete(path("/private:team/members/bob"))
+        .bearer_auth(&ann)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(gone.status(), 204);
+    // The very next act is refused already; the subscription follows.
+    assert_eq!(bob.code("history", TEAM).await, "permission_denied");
+    let mut again = Talker::connect(&server, Transport::Raw, &token("bob")).await;
+    assert_eq!(again.code("subscribe", TEAM).await, "permission_denied");
+}

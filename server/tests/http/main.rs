@@ -9,6 +9,8 @@ mod api;
 mod command;
 mod headers;
 mod login;
+mod members;
+mod permissions;
 mod server;
 mod tokens;
 mod user_command;
