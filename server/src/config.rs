@@ -126,6 +126,7 @@ impl Config {
             ..Self::default()
         };
         config.auth.guests = mode == Mode::Dev;
+        config.http.open_metrics = mode == Mode::Dev;
         config
     }
 

@@ -24,6 +24,7 @@ mod login;
 mod logout;
 mod me;
 mod members;
+pub mod metrics;
 mod notify;
 pub mod origin;
 mod page;
@@ -37,6 +38,7 @@ mod request;
 mod route;
 mod session;
 mod sessions;
+mod stats;
 mod ticket;
 mod users;
 
@@ -85,6 +87,7 @@ fn guarded(config: &Config) -> Vec<Route> {
         route(GET, "/permissions/explain", Admin, "permission.explain", explain::get),
         route(GET, "/connections", Read, "connection.list", connections::list),
         route(DELETE, "/connections/{id}", Admin, "connection.end", connections::end),
+        route(GET, "/stats", Read, "figures.stats", stats::get),
         route(GET, "/users", Admin, "user.list", users::list),
         route(POST, "/users", Admin, "user.create", users::create),
         route(GET, "/users/{id}", Admin, "user.read", users::get),
@@ -139,9 +142,17 @@ pub fn router(control: &Control, connections: Router) -> Router {
     let health = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready));
+    let metrics = if node.config.http.open_metrics {
+        Router::new().route("/metrics", get(metrics::get))
+    } else {
+        // Asked every few seconds: only what is refused is written down.
+        let guarded = route(GET, "/metrics", Read, "figures.metrics", metrics::get).quiet();
+        route::mount(vec![guarded], control)
+    };
     let answered = Router::new()
         .nest("/api/v1", api)
         .merge(health)
+        .merge(metrics.with_state(control.clone()))
         .merge(app::router())
         .fallback(app::file)
         .method_not_allowed_fallback(refusal::method_not_allowed)

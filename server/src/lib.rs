@@ -47,7 +47,9 @@ pub mod assets;
 pub mod http;
 
 pub mod connection;
+pub mod figures;
 pub mod history;
+pub mod meters;
 pub mod outbox;
 pub mod shards;
 

@@ -167,6 +167,7 @@ pub async fn start(mut config: Config, dev_password: Option<Secret>) -> Result<R
     let realtime = Realtime::new(node.clone(), shards.clone());
     let live = realtime.live().clone();
     let control = http::Control::new(node.clone(), shards, live.clone(), records);
+    control.start();
     let router = http::router(&control, realtime.router());
     let done = tokio::spawn(run(listener, router, node.clone(), realtime, data_dir));
     Ok(Running {

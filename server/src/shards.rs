@@ -35,6 +35,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::history::Histories;
+use crate::meters::Meters;
 use crate::outbox::{Outbox, Outgoing, ReplyTo, Slot};
 use command::{Command, Pending, Request};
 use room::Rooms;
@@ -218,6 +219,7 @@ struct World {
     namespaces: Namespaces,
     settings: Settings,
     clock: Clock,
+    meters: Arc<Meters>,
 }
 
 struct Door {
@@ -238,6 +240,7 @@ impl Shards {
             namespaces,
             settings,
             clock,
+            meters: Arc::default(),
         });
         let start = |_| {
             let (commands, inbox) = mpsc::unbounded_channel();
@@ -272,7 +275,7 @@ impl Shards {
         let door = self.door(&topic);
         let pending = Pending {
             answer,
-            _room: door.rooms.take_always(),
+            room: door.rooms.take_always(),
         };
         door.tell(topic, Request::Unsubscribe(connection, pending));
     }
@@ -356,6 +359,12 @@ impl Shards {
         self.0.world.histories.is_writable()
     }
 
+    /// What is counted of all that passes here.
+    #[must_use]
+    pub fn meters(&self) -> &Arc<Meters> {
+        &self.0.world.meters
+    }
+
     /// Requests that are not answered yet, for gauges.
     #[must_use]
     pub fn unanswered(&self) -> usize {
@@ -388,7 +397,7 @@ impl Shards {
             return answer.give(Reply::Failed(stopping()));
         }
         match door.rooms.take(bytes) {
-            Some(room) => door.tell(topic, request(Pending { answer, _room: room })),
+            Some(room) => door.tell(topic, request(Pending { answer, room })),
             None => answer.give(Reply::Failed(full())),
         }
     }

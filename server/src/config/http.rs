@@ -24,6 +24,8 @@ pub struct HttpConfig {
     pub tls_cert: PathBuf,
     /// The certificate's key, PEM.
     pub tls_key: PathBuf,
+    /// Whether `/metrics` answers everybody; otherwise it needs an API key with the scope `read`.
+    pub open_metrics: bool,
     /// How long a request's headers may take, ms; never 0.
     pub header_timeout_ms: u64,
 }
@@ -38,6 +40,7 @@ impl Default for HttpConfig {
             trusted_proxies: Vec::new(),
             tls_cert: PathBuf::new(),
             tls_key: PathBuf::new(),
+            open_metrics: false,
             header_timeout_ms: 10_000,
         }
     }

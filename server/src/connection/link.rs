@@ -96,6 +96,7 @@ impl Connection {
             limits: Some(settings.rules.limits.clone()),
         }));
         connection.with(|open| connection.note_deadline(open));
+        context.shards.meters().connections.add(1);
         if !context.live.enter(&connection, &connection.user_id) {
             connection.close(
                 CloseCode::LimitReached,

@@ -178,6 +178,12 @@ impl Live {
         (state.connections.len(), state.seats)
     }
 
+    /// How many users have a connection.
+    #[must_use]
+    pub fn users(&self) -> usize {
+        self.lock().per_user.len()
+    }
+
     /// From now on nobody is let in.
     pub fn stop(&self) {
         self.lock().stopping = true;

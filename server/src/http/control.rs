@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use super::errors::Reporters;
 use crate::auth::SERVER_USER;
 use crate::connection::{Live, Settings};
+use crate::figures::Figures;
 use crate::node::Node;
 use crate::records::Records;
 use crate::shards::{Answer, Publisher, Shards};
@@ -37,6 +38,8 @@ pub struct Control {
     pub live: Live,
     /// Keys, audit log, crash reports.
     pub records: Records,
+    /// How the server is doing.
+    pub figures: Figures,
     server: Arc<User>,
     rules: Arc<Rules>,
     pub(super) reporters: Arc<Reporters>,
@@ -56,6 +59,7 @@ impl Control {
         // A back end speaks for all its users at once: a rate made for one connection is none for it.
         rules.limits.publish_per_second = 0;
         Self {
+            figures: Figures::new(shards.clone(), live.clone()),
             node,
             shards,
             live,
@@ -64,6 +68,12 @@ impl Control {
             rules: Arc::new(rules),
             reporters: Arc::default(),
         }
+    }
+
+    /// Takes samples of the figures, and tells them to whoever listens, until the server stops.
+    pub fn start(&self) {
+        self.figures.start(&self.node.shutdown);
+        super::stats::tell(self);
     }
 
     /// Publishes as the server, and waits until the message is stored.

@@ -68,7 +68,7 @@ impl Request {
 /// An answer that is owed, with the room its request takes until then.
 pub(super) struct Pending {
     pub(super) answer: Answer,
-    pub(super) _room: Room,
+    pub(super) room: Room,
 }
 
 impl Pending {

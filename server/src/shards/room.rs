@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 /// Most unanswered requests of one shard. At some 100,000 requests a second this is under a second of work;
 /// beyond it a client is told to come again.
@@ -23,6 +24,7 @@ struct Taken {
 pub(super) struct Room {
     rooms: Rooms,
     bytes: usize,
+    began: Instant,
 }
 
 impl Rooms {
@@ -45,12 +47,20 @@ impl Rooms {
         Room {
             rooms: self.clone(),
             bytes,
+            began: Instant::now(),
         }
     }
 
     /// Requests that are not answered yet.
     pub(super) fn taken(&self) -> usize {
         self.0.requests.load(Ordering::Relaxed)
+    }
+}
+
+impl Room {
+    /// How long the request has been in hand.
+    pub(super) fn age(&self) -> Duration {
+        self.began.elapsed()
     }
 }
 

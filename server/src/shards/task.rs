@@ -29,6 +29,7 @@ use super::timetable::Timetable;
 use super::writers::Writers;
 use super::{Departure, Publisher, Subscriber, World};
 use crate::history::{Append, BATCH_ROWS, Kind, StoreFailure, Term};
+use crate::meters::Meters;
 use crate::outbox::{Encoded, Outbox, Outgoing};
 
 /// Commands taken at once: their publishes go to the store as one batch.
@@ -337,7 +338,7 @@ impl Shard {
         let before = channel.tail_bytes();
         let result = change(channel, now_ms);
         while let Some(output) = channel.poll_output() {
-            send(output, &mut self.writers);
+            send(output, &self.world.meters, &mut self.writers);
         }
         self.tails_bytes = self.tails_bytes + channel.tail_bytes() - before;
         if self.tails_bytes > TAILS_BYTES {
@@ -374,19 +375,21 @@ fn tell(door: &mpsc::UnboundedSender<Command>, command: Command) {
     let _ = door.send(command);
 }
 
-fn send(output: Output<Outbox>, writers: &mut Writers) {
+fn send(output: Output<Outbox>, meters: &Meters, writers: &mut Writers) {
     let mut notification = None;
     let (event, to) = match output {
         Output::Message { entry, prev, to } => {
             notification = entry.notification();
             let event = ServerEvent::Message(entry.message_after(prev));
+            meters.deliveries.add(to.len() as u64);
             (Encoded::with_priority(event, entry.priority), to)
         }
         // Nothing is missing where a signal is: it goes first when a connection is slow.
-        Output::Signal { signal, to } => (
-            Encoded::with_priority(ServerEvent::Signal(signal), Priority::Low),
-            to,
-        ),
+        Output::Signal { signal, to } => {
+            meters.signals.add(1);
+            let event = ServerEvent::Signal(signal);
+            (Encoded::with_priority(event, Priority::Low), to)
+        }
         Output::Presence { change, to } => (Encoded::new(ServerEvent::Presence(change)), to),
         Output::Receipt { receipt, to } => (
             Encoded::with_priority(ServerEvent::Receipt(receipt), Priority::Low),

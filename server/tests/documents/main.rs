@@ -4,4 +4,5 @@
 
 mod configuration;
 mod error_codes;
+mod metrics;
 mod page;

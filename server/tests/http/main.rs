@@ -7,6 +7,7 @@ mod access;
 mod accounts;
 mod api;
 mod command;
+mod figures;
 mod headers;
 mod login;
 mod members;

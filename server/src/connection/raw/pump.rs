@@ -188,6 +188,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
                 Next::Send(Outgoing::Close(closing)) => return Err(self.say_closing(closing)),
                 Next::Wait => return Ok(()),
                 Next::Overflowed => {
+                    self.context.shards.meters().slow_consumers.add(1);
                     let spread = self.context.settings.retry_spread_ms;
                     let closing = closing(CloseCode::SlowConsumer, "slow_consumer", Some(spread));
                     return Err(self.say_closing(closing));

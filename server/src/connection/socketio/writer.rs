@@ -77,6 +77,7 @@ impl Writer {
                 Next::Send(Outgoing::Close(closing)) => return self.close(closing).await,
                 Next::Wait => self.connection.wait_for_more(&mut alarm).await,
                 Next::Overflowed => {
+                    self.connection.context.shards.meters().slow_consumers.add(1);
                     let spread = self.connection.context.settings.retry_spread_ms;
                     let closing = closing(CloseCode::SlowConsumer, "slow_consumer", Some(spread));
                     return self.close(closing).await;

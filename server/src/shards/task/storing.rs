@@ -4,7 +4,7 @@ use bmt_server_core::channel::{Appended, Marking};
 use bmt_shared::channel::ChannelName;
 use bmt_shared::error::Failure;
 use bmt_shared::position::Seq;
-use bmt_shared::reply::Reply;
+use bmt_shared::reply::{Published, Reply};
 
 use super::{Shard, tell};
 use crate::history::{BATCH_ROWS, Batch, Kind, StoreFailure};
@@ -76,6 +76,7 @@ impl Shard {
         };
         for (InFlight { topic, pending }, outcome) in turn.publishes.into_iter().zip(outcomes) {
             let published = self.with(&topic, |channel, now_ms| channel.finish_publish(outcome, now_ms));
+            self.count(&published, &pending);
             let reply = match published {
                 Ok(published) => Reply::Published(published),
                 Err(failure) => Reply::Failed(failure),
@@ -92,6 +93,20 @@ impl Shard {
                 Ok(read) => Reply::Read(read),
                 Err(failure) => Reply::Failed(failure),
             });
+        }
+    }
+}
+
+impl Shard {
+    fn count(&self, published: &Result<Published, Failure>, pending: &Pending) {
+        let meters = &self.world.meters;
+        match published {
+            Ok(published) if published.duplicate => {}
+            Ok(_) => {
+                meters.messages.add(1);
+                meters.latency.note(pending.room.age());
+            }
+            Err(_) => meters.publish_failures.add(1),
         }
     }
 }
