@@ -1,5 +1,6 @@
 //! Publishers and subscribers of a few channels, who go on whatever happens to the server.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +18,8 @@ use crate::session::{Session, id_of, seq_of, within};
 
 /// How long everything may take to be quiet once the server is well again.
 const QUIET: Duration = Duration::from_secs(60);
+/// How long nothing has to come before subscribers that agree are believed.
+const AGREE: Duration = Duration::from_millis(300);
 /// Publishes that each publisher keeps under way.
 const UNDER_WAY: usize = 4;
 /// Most violations that are told; the rest is counted.
@@ -152,11 +155,10 @@ impl Load {
         Ok(())
     }
 
-    /// Stops publishing, waits until everything is acked and delivered, lists the store and checks the journals.
-    /// Answers a note of what was checked.
-    pub(crate) async fn settle(self, address: SocketAddr, folder: &Path) -> Result<String, Stop> {
+    /// Stops publishing and waits until everything is acked and the subscribers agree; answers where they stand.
+    pub(crate) async fn stop(&mut self) -> Result<BTreeMap<String, (String, u64)>, Stop> {
         self.stopped.store(true, Ordering::Relaxed);
-        for pump in self.pumps {
+        for pump in self.pumps.drain(..) {
             pump.await
                 .map_err(|error| failed(format!("a publisher: {error}")))?;
         }
@@ -165,6 +167,27 @@ impl Load {
                 .until("its last ack", QUIET, |seen| seen.pending == 0)
                 .await?;
         }
+        let positions = || self.subscribers.iter().map(|client| client.seen().positions);
+        let agreed = async {
+            // Two looks in a row that are the same: nothing is under way any more.
+            let mut before: Vec<_> = positions().collect();
+            loop {
+                tokio::time::sleep(AGREE).await;
+                let now: Vec<_> = positions().collect();
+                if now == before && now.windows(2).all(|pair| pair[0] == pair[1]) {
+                    return now.into_iter().next().unwrap_or_default();
+                }
+                before = now;
+            }
+        };
+        // Who does not agree in time is found out by the checker.
+        Ok(tokio::time::timeout(QUIET, agreed).await.unwrap_or_default())
+    }
+
+    /// Stops publishing, waits until everything is acked and delivered, lists the store and checks the journals.
+    /// Answers a note of what was checked.
+    pub(crate) async fn settle(mut self, address: SocketAddr, folder: &Path) -> Result<String, Stop> {
+        self.stop().await?;
         let mut store = Journal::create(folder, "store")?;
         let mut reader = Session::connect(address, "store").await?;
         let mut late = None;

@@ -1,9 +1,12 @@
 //! The rows of FAULTS that this suite runs, one file for each kind of fault.
 
+mod blackhole;
+mod crowd;
 mod disk;
 mod network;
 mod recovery;
 mod restart;
+mod slow;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -22,17 +25,32 @@ pub(crate) struct Row {
     pub(crate) run: fn(Run) -> Work,
 }
 
-/// All rows, in the order in which they run.
+/// All rows, in the order in which they run: that of their numbers.
 pub(crate) const ROWS: &[Row] = &[
+    Row {
+        number: 15,
+        what: "500 connections send headers byte by byte",
+        run: |run| Box::pin(crowd::trickle(run)),
+    },
+    Row {
+        number: 33,
+        what: "10,000 connection ids",
+        run: |run| Box::pin(crowd::ids(run)),
+    },
+    Row {
+        number: 54,
+        what: "10,000 subscribes and unsubscribes at once",
+        run: |run| Box::pin(crowd::churn(run)),
+    },
+    Row {
+        number: 56,
+        what: "a connection flood, no descriptors left",
+        run: |run| Box::pin(crowd::flood(run)),
+    },
     Row {
         number: 68,
         what: "SIGKILL under load, 20 times",
         run: |run| Box::pin(restart::killed(run)),
-    },
-    Row {
-        number: 97,
-        what: "SIGTERM under load, twice, with a stuck client",
-        run: |run| Box::pin(restart::stopped(run)),
     },
     Row {
         number: 73,
@@ -50,6 +68,11 @@ pub(crate) const ROWS: &[Row] = &[
         run: |run| Box::pin(recovery::trimmed(run)),
     },
     Row {
+        number: 78,
+        what: "64 publishers, a sync for each commit",
+        run: |run| Box::pin(crowd::publishers(run)),
+    },
+    Row {
         number: 81,
         what: "500 recoveries while messages flow",
         run: |run| Box::pin(recovery::junction(run)),
@@ -60,13 +83,28 @@ pub(crate) const ROWS: &[Row] = &[
         run: |run| Box::pin(network::reset(run)),
     },
     Row {
+        number: 86,
+        what: "a network that dies and comes back",
+        run: |run| Box::pin(blackhole::healed(run)),
+    },
+    Row {
         number: 88,
         what: "latency, single bytes, 5 kB/s",
         run: |run| Box::pin(network::bad_weather(run)),
     },
     Row {
+        number: 91,
+        what: "slow readers in a busy room",
+        run: |run| Box::pin(slow::readers(run)),
+    },
+    Row {
         number: 93,
         what: "the server is frozen for two heartbeats",
         run: |run| Box::pin(network::frozen(run)),
+    },
+    Row {
+        number: 97,
+        what: "SIGTERM under load, twice, with a stuck client",
+        run: |run| Box::pin(restart::stopped(run)),
     },
 ];

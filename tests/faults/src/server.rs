@@ -25,6 +25,8 @@ const LOOK: Duration = Duration::from_millis(10);
 pub(crate) struct Server {
     child: Child,
     address: SocketAddr,
+    /// The network namespace it runs in, where that is not ours.
+    namespace: Option<String>,
     folder: PathBuf,
     settings: Vec<(String, String)>,
     /// How long the last start took.
@@ -34,18 +36,30 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server in `folder`; `settings` are environment variables such as `BMT_HEARTBEAT__INTERVAL_MS`.
     pub(crate) fn start(folder: &Path, settings: &[(&str, &str)]) -> Result<Self, String> {
-        let port = TcpListener::bind(("127.0.0.1", 0))
+        let address = TcpListener::bind(("127.0.0.1", 0))
             .and_then(|listener| listener.local_addr())
             .map_err(|error| format!("no free port: {error}"))?;
+        Self::start_at(folder, address, None, settings)
+    }
+
+    /// Starts a server that is reached at `address`, in a network namespace of its own or in ours.
+    pub(crate) fn start_at(
+        folder: &Path,
+        address: SocketAddr,
+        namespace: Option<String>,
+        settings: &[(&str, &str)],
+    ) -> Result<Self, String> {
         let settings: Vec<(String, String)> = NO_LIMITS
             .iter()
             .chain(settings)
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        let (child, ready) = spawn(folder, port, &settings)?;
+        let start = command(folder, address, namespace.as_deref())?;
+        let (child, ready) = spawn(folder, start, &settings)?;
         Ok(Self {
             child,
-            address: port,
+            address,
+            namespace,
             folder: folder.to_owned(),
             settings,
             ready,
@@ -54,7 +68,8 @@ impl Server {
 
     /// Starts it again on the same folder and port.
     pub(crate) fn start_again(&mut self) -> Result<Duration, String> {
-        (self.child, self.ready) = spawn(&self.folder, self.address, &self.settings)?;
+        let start = command(&self.folder, self.address, self.namespace.as_deref())?;
+        (self.child, self.ready) = spawn(&self.folder, start, &self.settings)?;
         Ok(self.ready)
     }
 
@@ -158,20 +173,32 @@ fn log(folder: &Path) -> PathBuf {
     folder.join("server.log")
 }
 
-/// The command that starts a server in a folder.
-pub(crate) fn command(folder: &Path, address: SocketAddr) -> Result<Command, String> {
+/// The command that starts a server in a folder. In a namespace it listens on all addresses there.
+pub(crate) fn command(
+    folder: &Path,
+    address: SocketAddr,
+    namespace: Option<&str>,
+) -> Result<Command, String> {
     let named = || std::env::var_os("BMT_SERVER_BIN").map(PathBuf::from);
     let binary = BINARY.get().cloned().or_else(named);
     let binary = binary.ok_or("BMT_SERVER_BIN names no server: run `cargo xtask faults`")?;
-    let mut command = Command::new(binary);
+    let mut command = match namespace {
+        // `ip` becomes the server, so the process id is the server's.
+        Some(namespace) => {
+            let mut command = Command::new("ip");
+            command.args(["netns", "exec", namespace]).arg(binary);
+            command
+        }
+        None => Command::new(binary),
+    };
+    let bind = if namespace.is_some() {
+        "0.0.0.0"
+    } else {
+        "127.0.0.1"
+    };
     command
-        .args([
-            "serve",
-            "--dev",
-            "--port",
-            &address.port().to_string(),
-            "--data-dir",
-        ])
+        .args(["serve", "--dev", "--bind", bind])
+        .args(["--port", &address.port().to_string(), "--data-dir"])
         .arg(data(folder))
         .env("BMT_AUTH__JWT_SECRET", SECRET)
         .stdin(Stdio::null());
@@ -180,7 +207,7 @@ pub(crate) fn command(folder: &Path, address: SocketAddr) -> Result<Command, Str
 
 fn spawn(
     folder: &Path,
-    address: SocketAddr,
+    mut command: Command,
     settings: &[(String, String)],
 ) -> Result<(Child, Duration), String> {
     let path = log(folder);
@@ -190,7 +217,7 @@ fn spawn(
         .open(&path)
         .map_err(|error| format!("{}: {error}", path.display()))?;
     let began = Instant::now();
-    let mut child = command(folder, address)?
+    let mut child = command
         .envs(settings.iter().map(|(name, value)| (name, value)))
         .stdout(Stdio::piped())
         .stderr(file)

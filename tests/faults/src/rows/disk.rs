@@ -256,7 +256,7 @@ pub(crate) async fn out_of_reach(mut run: Run) -> Result<String, Stop> {
 
 /// Starts a server that must not start; answers how soon it said so.
 fn refusal(folder: &Path, uid: Option<u32>) -> Result<Duration, Stop> {
-    let mut command = server::command(folder, SocketAddr::from(([127, 0, 0, 1], 0)))?;
+    let mut command = server::command(folder, SocketAddr::from(([127, 0, 0, 1], 0)), None)?;
     if let Some(uid) = uid {
         command.uid(uid);
     }

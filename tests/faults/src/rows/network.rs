@@ -25,7 +25,7 @@ const WEATHER: Duration = Duration::from_secs(40);
 /// Interval and timeout of the heartbeat of row 93, ms.
 const HEARTBEAT_MS: (u64, u64) = (2_000, 2_000);
 /// How much later than the heartbeat says a loss may be noticed: a busy machine's timers.
-const LATE: Duration = Duration::from_millis(1_500);
+pub(super) const LATE: Duration = Duration::from_millis(1_500);
 
 /// Row 85.
 pub(crate) async fn reset(mut run: Run) -> Result<String, Stop> {
@@ -155,7 +155,7 @@ pub(crate) async fn frozen(mut run: Run) -> Result<String, Stop> {
 }
 
 /// Waits until every subscriber is present once.
-async fn one_connection_each(
+pub(super) async fn one_connection_each(
     load: &Load,
     address: std::net::SocketAddr,
     patience: Duration,
@@ -179,7 +179,7 @@ async fn one_connection_each(
     }
 }
 
-async fn proxy(run: &Run, server: std::net::SocketAddr) -> Result<Proxy, Stop> {
+pub(super) async fn proxy(run: &Run, server: std::net::SocketAddr) -> Result<Proxy, Stop> {
     let proxy = Proxy::start(server, run.seed).await;
     proxy.map_err(|error| failed(format!("no proxy: {error}")))
 }

@@ -1,0 +1,98 @@
+//! Readers that are slower than their room: row 91.
+
+use std::time::Duration;
+
+use bmt_client_core::Status;
+use bmt_faultproxy::Weather;
+
+use super::network::proxy;
+use crate::bystanders::Bystanders;
+use crate::client::{Client, Manner};
+use crate::load::{Load, Shape};
+use crate::outcome::{Stop, failed, hold};
+use crate::run::Run;
+
+const CHANNEL: &str = "public:busy";
+const READERS: usize = 10;
+/// How fast they read.
+const BYTES_PER_SECOND: u64 = 10_000;
+/// The room: two publishers of 8 kB each 16 ms are 1 MB a second, as far as the machine goes along.
+const PAYLOAD_BYTES: usize = 8_000;
+const REST: Duration = Duration::from_millis(16);
+const BUSY: Duration = Duration::from_secs(25);
+/// What a slow reader may cost: its outbox (SPEC §10), and the frames at hand around it.
+const READER_BYTES: u64 = 3 * 1024 * 1024;
+/// What the server may take beside: the caches of a room that moves a megabyte a second.
+const ROOM_BYTES: u64 = 40 * 1024 * 1024;
+/// How long a slow reader may take to read everything once the line is good again.
+const CATCH_UP: Duration = Duration::from_secs(120);
+
+/// Row 91.
+pub(crate) async fn readers(mut run: Run) -> Result<String, Stop> {
+    let (mut server, folder) = run.server(&[])?;
+    let bystanders = Bystanders::begin(&server).await?;
+    let proxy = proxy(&run, server.address()).await?;
+    let shape = Shape {
+        channels: &[CHANNEL],
+        rest: REST,
+        padding_bytes: PAYLOAD_BYTES,
+        ..Shape::of(2, 2)
+    };
+    let mut slow = Vec::new();
+    for number in 0..READERS {
+        let manner = Manner::of(format!("slow{number}"), proxy.address(), run.seed + number as u64);
+        let reader = Client::start(manner, &folder)?;
+        reader.subscribe(CHANNEL);
+        reader
+            .until("its subscription", CATCH_UP, |seen| !seen.positions.is_empty())
+            .await?;
+        slow.push(reader);
+    }
+    let before = server.resident_bytes()?;
+    proxy.set(Weather {
+        bytes_per_second: Some(BYTES_PER_SECOND),
+        ..Weather::fair()
+    });
+    let mut load = Load::start(&shape, server.address(), &folder, run.seed).await?;
+    let end = tokio::time::Instant::now() + BUSY;
+    let mut most = 0;
+    while tokio::time::Instant::now() < end {
+        most = most.max(server.resident_bytes()?);
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    let allowed = before + READERS as u64 * READER_BYTES + ROOM_BYTES;
+    hold(most <= allowed, || {
+        format!("memory grew from {before} to {most} bytes")
+    })?;
+    let closed = slow
+        .iter()
+        .filter(|reader| reader.seen().connections > 1 || reader.seen().lost_at_us.is_some());
+    let closed = closed.count();
+    hold(closed > 0, || "no slow reader was ever closed".to_owned())?;
+    proxy.set(Weather::fair());
+
+    // All that was published, by the position of a fast member once it is quiet.
+    let published = load.stop().await?;
+    let fast = published
+        .get(CHANNEL)
+        .cloned()
+        .ok_or_else(|| failed("the room has no top"))?;
+    for reader in &slow {
+        let caught_up = reader.until("the last message", CATCH_UP, |seen| {
+            seen.positions.get(CHANNEL) == Some(&fast) && seen.status == Some(Status::Connected)
+        });
+        caught_up.await?;
+        reader.cover(CHANNEL, &fast.0, fast.1);
+    }
+    for reader in slow {
+        reader.finish().await?;
+    }
+    let note = load.settle(server.address(), &folder).await?;
+    drop(proxy);
+    let held = bystanders.end(&mut server).await?;
+    Ok(format!(
+        "{closed} of {READERS} readers closed and all caught up, memory {} MiB at most from {}; {note}; {held}",
+        most / 1024 / 1024,
+        before / 1024 / 1024
+    ))
+}
