@@ -4,6 +4,7 @@
 
 mod capabilities;
 mod covers;
+mod frames;
 mod handshakes;
 mod lifetimes;
 mod limits;

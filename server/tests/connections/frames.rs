@@ -1,0 +1,142 @@
+//! WebSocket frames that break RFC 6455, on the raw endpoint and behind Socket.IO (FAULTS 7, 8, 84).
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
+
+use crate::raw::RawClient;
+use crate::support::{Client, TestServer, token};
+
+/// How soon nothing is left of a connection that broke the protocol: the second in which its last frame may still
+/// be read, and what a busy machine adds.
+const GONE: Duration = Duration::from_secs(3);
+
+async fn is_emptied_soon(server: &TestServer, after: &str) {
+    let emptied = timeout(GONE, server.emptied()).await;
+    assert!(
+        emptied.is_ok(),
+        "{:?} are left {GONE:?} after {after}",
+        server.count()
+    );
+}
+
+fn text(bytes: &'static [u8], kind: Data, is_final: bool) -> Message {
+    Message::Frame(Frame::message(bytes, OpCode::Data(kind), is_final))
+}
+
+/// FAULTS 7: a character that begins in one frame and does not go on in the next.
+#[tokio::test]
+async fn a_text_that_is_not_utf8_over_two_frames_closes_with_1007() {
+    let server = TestServer::start().await;
+    let mut raw = RawClient::connect(&server, &token("a")).await;
+    let mut other = Client::connect(&server, "b").await;
+    for socket in [&mut raw.socket, &mut other.socket] {
+        for part in [
+            text(b"{\"\xe4\xbd", Data::Text, false),
+            text(b"\x20\"}", Data::Continue, true),
+        ] {
+            socket.try_send(part).await.unwrap();
+        }
+    }
+    assert_eq!(raw.socket.close_code().await, Some(1007));
+    let code = other.socket.close_code().await;
+    assert!(code.is_none_or(|code| code == 1007), "{code:?}");
+    is_emptied_soon(&server, "invalid UTF-8").await;
+}
+
+/// A character may be cut in two as long as its halves meet.
+#[tokio::test]
+async fn a_character_that_is_cut_between_two_frames_arrives_whole() {
+    let server = TestServer::start().await;
+    let mut raw = RawClient::connect(&server, &token("a")).await;
+    raw.request("subscribe", &json!({"topic": "public:a"})).await;
+    let head = b"{\"type\":\"publish\",\"messageId\":\"m\",\"data\":{\"topic\":\"public:a\",\"payload\":{\"content\":\"\xe4\xbd";
+    for part in [
+        text(head, Data::Text, false),
+        text(b"\xa0\"}}}", Data::Continue, true),
+    ] {
+        raw.socket.try_send(part).await.unwrap();
+    }
+    assert_eq!(raw.frame("data").await["data"], "你");
+}
+
+/// FAULTS 8: codes that must not stand in a close frame (RFC 6455 §7.4).
+#[tokio::test]
+async fn a_close_with_a_forbidden_code_ends_the_connection_at_once() {
+    let server = TestServer::start().await;
+    for code in [0, 999, 1005, 1006, 1015, 65_535] {
+        let frame = CloseFrame {
+            code: CloseCode::from(code),
+            reason: "".into(),
+        };
+        let mut raw = RawClient::connect(&server, &token("a")).await;
+        let mut other = Client::connect(&server, "b").await;
+        for socket in [&mut raw.socket, &mut other.socket] {
+            let close = Message::Frame(Frame::close(Some(frame.clone())));
+            socket.try_send(close).await.unwrap();
+            let answer = socket.close_code().await;
+            let allowed = [None, Some(1000), Some(1002), Some(1007)];
+            assert!(allowed.contains(&answer), "{code} was answered {answer:?}");
+        }
+        is_emptied_soon(&server, &format!("close {code}")).await;
+    }
+}
+
+/// FAULTS 8: a control frame holds 125 bytes at most (RFC 6455 §5.5), and nothing follows a close.
+#[tokio::test]
+async fn a_close_that_is_too_long_and_data_behind_a_close_end_the_connection() {
+    let server = TestServer::start().await;
+    let long = Frame::close(Some(CloseFrame {
+        code: CloseCode::Normal,
+        reason: "x".repeat(124).into(),
+    }));
+    let normal = Frame::close(None);
+    for (close, behind) in [(long, None), (normal, Some("{\"type\":\"ping\"}"))] {
+        let mut raw = RawClient::connect(&server, &token("a")).await;
+        let mut other = Client::connect(&server, "b").await;
+        for socket in [&mut raw.socket, &mut other.socket] {
+            socket.try_send(Message::Frame(close.clone())).await.unwrap();
+            if let Some(behind) = behind {
+                // The server may have hung up already.
+                let data = Frame::message(behind, OpCode::Data(Data::Text), true);
+                let _ = socket.try_send(Message::Frame(data)).await;
+            }
+            while socket.receive().await.is_ok() {}
+        }
+        is_emptied_soon(&server, "a close").await;
+    }
+}
+
+/// FAULTS 84.
+#[tokio::test]
+async fn a_key_is_printable_ascii_of_64_bytes_at_most_and_a_missing_one_is_made() {
+    let server = TestServer::start().await;
+    let mut client = Client::connect(&server, "a").await;
+    let longest = "k".repeat(64);
+    let publish = |key: &str| json!({"topic": "public:a", "payload": 1, "messageId": key});
+    for key in ["__proto__", "constructor", "a b~", longest.as_str()] {
+        let answer = client.request("publish", &publish(key)).await;
+        assert_eq!(answer["status"], "success", "{key}: {answer}");
+        let again = client.request("publish", &publish(key)).await;
+        assert_eq!(
+            (&again["duplicate"], &again["seq"]),
+            (&json!(true), &answer["seq"])
+        );
+    }
+    for key in ["", "ключ", "a\u{7f}", "a\n", &"k".repeat(65)] {
+        let answer = client.request("publish", &publish(key)).await;
+        assert_eq!(answer["code"], "invalid_message", "{key:?}: {answer}");
+    }
+    let missing = json!({"topic": "public:a", "payload": 1});
+    let (first, second) = (
+        client.request("publish", &missing).await,
+        client.request("publish", &missing).await,
+    );
+    assert_ne!(first["messageId"], second["messageId"]);
+    assert_eq!(second["seq"], 6, "four keys, and two that were made");
+}
