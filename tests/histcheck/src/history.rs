@@ -199,7 +199,7 @@ fn channel_of(event: &Event) -> &str {
         | Event::Info { channel, .. }
         | Event::Deliver { channel, .. }
         | Event::Subscribed { channel, .. }
-        | Event::Gap { channel }
+        | Event::Gap { channel, .. }
         | Event::Covered { channel, .. }
         | Event::Store { channel, .. }
         | Event::Stored { channel, .. }

@@ -100,6 +100,9 @@ pub enum Event {
     Gap {
         /// The channel.
         channel: String,
+        /// Why, for people.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// The client was live to the end: its window reaches to here, whether or not it was delivered anything.
     Covered {

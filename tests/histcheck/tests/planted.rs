@@ -256,12 +256,13 @@ proptest! {
             record.client != "s0" || !matches!(&record.event, Event::Deliver { seq, .. } if *seq >= lost)
         });
         let stayed = records.iter().any(|record| record.client == "s0" && matches!(record.event, Event::Covered { .. }));
-        // Whoever subscribed anew behind it had no claim to it.
+        // Whoever subscribed anew behind it, or was told of a gap, had no claim to it.
         let claimed = records
             .iter()
             .filter(|record| record.client == "s0")
             .filter_map(|record| match &record.event {
                 Event::Subscribed { to, .. } => Some(*to),
+                Event::Gap { .. } => Some(u64::MAX),
                 _ => None,
             })
             .all(|to| to < lost);

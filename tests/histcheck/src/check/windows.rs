@@ -64,8 +64,9 @@ pub(super) fn of<'a>(list: &[&'a Placed]) -> Vec<Window<'a>> {
             }
             Event::Gap { .. } => {
                 if let Some(window) = last {
-                    let (epoch, to) = (window.epoch, window.to);
-                    let mut window = begin(epoch, to, to, place);
+                    let epoch = window.epoch;
+                    // Nothing is owed until something comes: what was missed has been told.
+                    let mut window = begin(epoch, u64::MAX, 0, place);
                     window.open_begin = true;
                     windows.push(window);
                 }

@@ -83,6 +83,7 @@ impl World {
             10 => self.subscribers[subscriber].connected = false,
             11 => self.subscribe(subscriber, None),
             12 => self.subscribe(subscriber, Some(who % 4 != 0)),
+            13 if who % 8 == 7 => self.tell_gap(subscriber),
             _ => self.deliver(subscriber),
         }
     }
@@ -175,6 +176,23 @@ impl World {
             }
             None => self.subscribers[n].cursor = Some(to),
         }
+    }
+
+    /// The stream of a connected subscriber breaks, and goes on with the newest messages.
+    fn tell_gap(&mut self, n: usize) {
+        let top = self.log.len() as u64;
+        let Some(cursor) = self.subscribers[n]
+            .cursor
+            .filter(|_| self.subscribers[n].connected)
+        else {
+            return;
+        };
+        let event = Event::Gap {
+            channel: CHANNEL.into(),
+            reason: Some("timeout".into()),
+        };
+        self.record(format!("s{n}"), event);
+        self.subscribers[n].cursor = Some(cursor.max(top.saturating_sub(1)));
     }
 
     fn deliver(&mut self, n: usize) {
