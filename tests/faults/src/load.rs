@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::client::{Client, Manner};
 use crate::journal::{self, Journal};
-use crate::outcome::{Stop, failed};
+use crate::outcome::{Stop, failed, hold};
 use crate::session::{Session, id_of, seq_of, within};
 
 /// How long everything may take to be quiet once the server is well again.
@@ -206,6 +206,8 @@ impl Load {
                 subscriber.cover(channel, &epoch, top);
             }
         }
+        // Everything is kept in these rows, so nothing may be told to be missing.
+        let gaps: usize = self.subscribers.iter().map(|client| client.seen().gaps).sum();
         let acked: usize = self.publishers.iter().map(|client| client.seen().acked).sum();
         for subscriber in self.subscribers {
             subscriber.finish().await?;
@@ -218,6 +220,9 @@ impl Load {
         drop(store);
         let checked = judge(folder)?;
         late.map_or(Ok(()), Err)?;
+        hold(gaps == 0, || {
+            format!("subscribers were told of {gaps} gaps where nothing was lost")
+        })?;
         Ok(format!("{acked} acked, {checked}"))
     }
 }

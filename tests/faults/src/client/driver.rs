@@ -269,9 +269,13 @@ impl Driver {
     fn tell(&mut self, told: Told<Payload>) {
         match told {
             Told::Message(received) => self.delivered(&received.message),
-            Told::Gap(gap) => self.journal.note(Event::Gap {
-                channel: gap.topic.to_string(),
-            }),
+            Told::Gap(gap) => {
+                self.journal.note(Event::Gap {
+                    channel: gap.topic.to_string(),
+                    reason: Some(gap.reason),
+                });
+                self.shows.send_modify(|seen| seen.gaps += 1);
+            }
             Told::Reply {
                 result: Ok(Reply::Subscribed(subscribed)),
                 ..

@@ -1,9 +1,11 @@
 //! Readers that are slower than their room: row 91.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bmt_client_core::Status;
 use bmt_faultproxy::Weather;
+use serde_json::json;
 
 use super::network::proxy;
 use crate::bystanders::Bystanders;
@@ -11,6 +13,7 @@ use crate::client::{Client, Manner};
 use crate::load::{Load, Shape};
 use crate::outcome::{Stop, failed, hold};
 use crate::run::Run;
+use crate::session::Session;
 
 const CHANNEL: &str = "public:busy";
 const READERS: usize = 10;
@@ -24,12 +27,17 @@ const BUSY: Duration = Duration::from_secs(25);
 const READER_BYTES: u64 = 3 * 1024 * 1024;
 /// What the server may take beside: the caches of a room that moves a megabyte a second.
 const ROOM_BYTES: u64 = 40 * 1024 * 1024;
+/// What is published before, and in how large batches: more than the caches of the store hold.
+const WARM: &str = "public:warm";
+const WARM_BYTES: usize = 24 * 1024 * 1024;
+const WARM_BATCH: usize = 12;
 /// How long a slow reader may take to read everything once the line is good again.
 const CATCH_UP: Duration = Duration::from_secs(120);
 
 /// Row 91.
 pub(crate) async fn readers(mut run: Run) -> Result<String, Stop> {
     let (mut server, folder) = run.server(&[])?;
+    warm(server.address()).await?;
     let bystanders = Bystanders::begin(&server).await?;
     let proxy = proxy(&run, server.address()).await?;
     let shape = Shape {
@@ -84,6 +92,7 @@ pub(crate) async fn readers(mut run: Run) -> Result<String, Stop> {
         caught_up.await?;
         reader.cover(CHANNEL, &fast.0, fast.1);
     }
+    let gaps: usize = slow.iter().map(|reader| reader.seen().gaps).sum();
     for reader in slow {
         reader.finish().await?;
     }
@@ -91,8 +100,20 @@ pub(crate) async fn readers(mut run: Run) -> Result<String, Stop> {
     drop(proxy);
     let held = bystanders.end(&mut server).await?;
     Ok(format!(
-        "{closed} of {READERS} readers closed and all caught up, memory {} MiB at most from {}; {note}; {held}",
+        "{closed} of {READERS} readers closed, all caught up, {gaps} of them over a gap they were told of, memory {} MiB at most from {}; {note}; {held}",
         most / 1024 / 1024,
         before / 1024 / 1024
     ))
+}
+
+/// Fills the caches of the store, which stay: the server is compared with one that has worked before.
+async fn warm(address: SocketAddr) -> Result<(), Stop> {
+    let mut session = Session::connect(address, "warm").await?;
+    let message = json!({"topic": WARM, "payload": "x".repeat(PAYLOAD_BYTES)});
+    let batch = json!({"messages": vec![message; WARM_BATCH]});
+    for _ in 0..WARM_BYTES / (WARM_BATCH * PAYLOAD_BYTES) {
+        session.succeed("publish", &batch).await?;
+    }
+    session.list(WARM).await?;
+    Ok(())
 }
