@@ -202,6 +202,13 @@ mod tests {
         assert_eq!(config.limits.connections_per_user, 50);
         assert_eq!(config.limits.connections_per_address, 200);
         assert_eq!(config.limits.message_bytes, 64 * 1_024);
+        assert_eq!(config.limits.subscriptions, 1_000);
+        assert!(
+            config
+                .namespaces
+                .iter()
+                .all(|(_, namespace)| namespace.max_subscribers == 10_000)
+        );
         assert_eq!(
             (config.limits.publish_per_second, config.limits.publish_burst),
             (50, 100)

@@ -190,12 +190,12 @@ pub(super) async fn remove(
     operator: Operator,
 ) -> Result<StatusCode, Refusal> {
     not_oneself(&operator, &id)?;
-    control
-        .node
-        .accounts
-        .remove(&UserId::new(&id))
-        .await
-        .map_err(refusal)?;
+    let user = UserId::new(&id);
+    let accounts = &control.node.accounts;
+    accounts.get(&user).await.map_err(refusal)?;
+    // Before the account: should this fail, the request can be made again.
+    control.node.members.forget(&user).await?;
+    accounts.remove(&user).await.map_err(refusal)?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -327,3 +327,27 @@ async fn what_is_tried_on_lists_is_written_down() {
     );
     server.stop().await;
 }
+
+#[tokio::test]
+async fn an_account_that_is_removed_stands_in_no_list() {
+    let server = TestServer::start().await;
+    let alice = server.login("alice").await.user["userId"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let new = json!({"topic": "private:team", "members": [{"userId": alice}]});
+    read(create(&server, "ann", new).await, 201).await;
+    let path = format!("/users/{alice}");
+    let removed = ask(&server, "root", Method::DELETE, &path, None).await;
+    assert_eq!(removed.status(), StatusCode::NO_CONTENT);
+    let left = ask(
+        &server,
+        "ann",
+        Method::GET,
+        "/channels/private:team/members",
+        None,
+    )
+    .await;
+    assert_eq!(read(left, 200).await["members"].as_array().unwrap().len(), 1);
+    server.stop().await;
+}
