@@ -1,13 +1,19 @@
 //! Who speaks: a token becomes an identity, or a reason why not (SPEC §2).
 //!
-//! The algorithm and the key are fixed by configuration, never taken from the token. Access tokens are JWTs;
-//! refresh tokens are not ([`RefreshKey`]), so neither passes for the other. The time comes in as an argument.
+//! Algorithms and keys are fixed by configuration, never taken from the token: the secret, or a public key set
+//! from one file or address, read anew while the server runs. Access tokens are JWTs; refresh tokens
+//! ([`RefreshKey`]), tickets, what a guest's browser keeps and codes of links are not, and each is made with a key
+//! or a table of its own, so none passes for another. The time comes in as an argument.
 //! What the account store knows outranks the token; it is asked through [`Standings`].
 
 mod claims;
+mod fetch;
 mod guest;
+mod key_set;
+mod key_source;
 mod keys;
 mod refresh;
+mod renewal;
 mod seal;
 mod session;
 mod standing;
@@ -22,7 +28,7 @@ use bmt_shared::identity::{Role, User};
 use crate::config::AuthConfig;
 use claims::{Claims, Rules};
 use guest::new_guest;
-use keys::Keys;
+use keys::{Keys, Unverified};
 use seal::Seal;
 use ticket::Tickets;
 
@@ -92,7 +98,7 @@ impl Authenticator {
     /// `config.jwt_secret` is set: the configuration's check, or dev mode, saw to it.
     pub fn new(config: &AuthConfig, standings: Arc<dyn Standings>) -> Self {
         Self {
-            keys: Keys::shared_secret(config.jwt_secret.reveal().as_bytes()),
+            keys: Keys::of(config),
             rules: Rules {
                 issuer: Some(config.issuer.clone()).filter(|issuer| !issuer.is_empty()),
                 audience: Some(config.audience.clone()).filter(|audience| !audience.is_empty()),
@@ -123,7 +129,10 @@ impl Authenticator {
         if token.len() > TOKEN_BYTES {
             return Err(AuthReason::Malformed);
         }
-        let claims = self.keys.verify(token)?;
+        let claims = self.keys.verify(token).map_err(|unverified| match unverified {
+            Unverified::For(reason) => reason,
+            Unverified::UnknownKey => AuthReason::InvalidSignature,
+        })?;
         self.rules.check(&claims, now_ms)?;
         if claims.sub.starts_with(GUEST_PREFIX) && !claims.is_built_in() {
             return Err(AuthReason::Malformed);

@@ -20,7 +20,7 @@ use bmt_shared::namespace::Namespaces;
 use serde::{Deserialize, Serialize};
 
 pub use audit::AuditConfig;
-pub use auth::AuthConfig;
+pub use auth::{AuthConfig, TokenAlgorithm};
 pub use error::ConfigError;
 pub use heartbeat::HeartbeatConfig;
 pub use http::HttpConfig;

@@ -55,6 +55,8 @@ pub enum StartError {
     Messages(crate::history::OpenError),
     /// The account database cannot be written to.
     Store(StoreError),
+    /// The keys of tokens cannot be read; the sentence says why.
+    Keys(String),
     /// The address cannot be listened on.
     Listen(SocketAddr, io::Error),
 }
@@ -68,6 +70,10 @@ impl fmt::Display for StartError {
             Self::Messages(error) => error.fmt(f),
             Self::Records(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
+            Self::Keys(why) => write!(
+                f,
+                "The keys of tokens cannot be read: {why}. `auth.jwks_file` names the file."
+            ),
             Self::Listen(address, error) if error.kind() == io::ErrorKind::AddrInUse => write!(
                 f,
                 "{address} is in use by another program. Stop that one, or choose another port with `--port` or \
@@ -163,6 +169,8 @@ pub async fn start(mut config: Config, dev_password: Option<Secret>) -> Result<R
         Shutdown::default(),
     ));
     node.accounts.follow(&node.shutdown);
+    let keys = node.authenticator.follow_keys(&node.shutdown).await;
+    keys.map_err(StartError::Keys)?;
     let shards = shards(&node);
     let realtime = Realtime::new(node.clone(), shards.clone());
     let live = realtime.live().clone();

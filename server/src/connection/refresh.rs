@@ -11,8 +11,20 @@ use super::link::Open;
 use crate::outbox::ReplyTo;
 
 impl Connection {
-    /// Checks the token and takes it over: what follows is decided by it.
-    pub(super) fn refresh(&self, open: &mut Open, to: ReplyTo, token: &str, now_ms: u64) {
+    /// Checks the token and takes it over: what follows is decided by it. Where its key is not known yet, what
+    /// follows meanwhile is decided by the token before.
+    pub(super) fn refresh(self: &Arc<Self>, open: &mut Open, to: ReplyTo, token: String, now_ms: u64) {
+        if !self.context.node.authenticator.wants_newer_keys(&token) {
+            return self.take_over(open, to, &token, now_ms);
+        }
+        let connection = self.clone();
+        tokio::spawn(async move {
+            connection.context.node.authenticator.find_newer_keys().await;
+            connection.with(|open| connection.take_over(open, to, &token, now_ms));
+        });
+    }
+
+    fn take_over(&self, open: &mut Open, to: ReplyTo, token: &str, now_ms: u64) {
         let identity = match self.context.node.authenticator.authenticate(Some(token), now_ms) {
             Ok(identity) => identity,
             Err(reason) => {

@@ -128,7 +128,7 @@ impl Connection {
                 }));
                 self.reply(to, Reply::Done);
             }
-            Request::Refresh(token) => self.refresh(open, to, &token, now_ms),
+            Request::Refresh(token) => self.refresh(open, to, token, now_ms),
             Request::Read(topic, seq) => match open.session.admit_mark(&topic, now_ms) {
                 Ok(()) => {
                     let who = self.subscriber(open.session.user().clone());

@@ -26,7 +26,7 @@ impl FromRequestParts<Arc<Node>> for Caller {
         if tokens.next().is_some() {
             return Err(AuthReason::Malformed.into());
         }
-        let identity = node.authenticator.authenticate(Some(token), clock::unix_ms())?;
+        let identity = node.authenticator.admit(Some(token), clock::unix_ms()).await?;
         if identity.expires_at_ms.is_none() {
             return Err(AuthReason::Missing.into());
         }

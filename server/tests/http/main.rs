@@ -9,6 +9,7 @@ mod api;
 mod command;
 mod figures;
 mod headers;
+mod key_sets;
 mod login;
 mod members;
 mod permissions;

@@ -112,7 +112,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             .context
             .node
             .authenticator
-            .authenticate(token.as_deref(), now_ms)
+            .admit(token.as_deref(), now_ms)
+            .await
         {
             Ok(identity) => Ok(Connection::begin(&self.context, identity)),
             Err(reason) => Err(self.refuse_token(reason)),

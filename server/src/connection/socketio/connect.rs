@@ -61,7 +61,7 @@ async fn admit<E>(
     let authenticator = &context.node.authenticator;
     let identity = match ticket.filter(|_| token.is_none()) {
         Some(ticket) => authenticator.redeem(&ticket, context.now_ms())?,
-        None => authenticator.authenticate(token.as_deref(), context.now_ms())?,
+        None => authenticator.admit(token.as_deref(), context.now_ms()).await?,
     };
     let connection = Connection::begin(context, identity);
     let transport = transport_of(socket).ok_or(AuthReason::Missing)?;
