@@ -26,6 +26,7 @@ mod me;
 mod members;
 pub mod metrics;
 mod notify;
+mod openapi;
 pub mod origin;
 mod page;
 mod password;
@@ -134,6 +135,10 @@ pub fn router(control: &Control, connections: Router) -> Router {
         .merge(members::router(control))
         .with_state(control.clone())
         .merge(open)
+        .route("/openapi.json", get(openapi::document))
+        .route("/docs", get(openapi::page))
+        .route("/docs.js", get(openapi::script))
+        .route("/docs.css", get(openapi::style))
         // Asked for with every connection: an act that is not worth a row.
         .route("/ws-ticket", post(ticket::post))
         .fallback(refusal::no_such_address)

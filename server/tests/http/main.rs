@@ -7,6 +7,7 @@ mod access;
 mod accounts;
 mod api;
 mod command;
+mod document;
 mod figures;
 mod headers;
 mod key_sets;

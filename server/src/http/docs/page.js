@@ -1,0 +1,74 @@
+// Shows openapi.json. Everything from it goes in as text, never as markup.
+"use strict";
+
+const METHODS = ["get", "post", "patch", "put", "delete"];
+
+function element(name, text, className) {
+  const made = document.createElement(name);
+  if (text !== undefined) made.textContent = text;
+  if (className) made.className = className;
+  return made;
+}
+
+// A schema with the ones it refers to written out, each once on the way down.
+function resolved(schema, schemas, above = []) {
+  if (Array.isArray(schema)) return schema.map((one) => resolved(one, schemas, above));
+  if (schema === null || typeof schema !== "object") return schema;
+  const name = typeof schema.$ref === "string" ? schema.$ref.split("/").pop() : undefined;
+  if (name !== undefined) return above.includes(name) ? name : resolved(schemas[name], schemas, [...above, name]);
+  return Object.fromEntries(Object.entries(schema).map(([key, value]) => [key, resolved(value, schemas, above)]));
+}
+
+function body(title, content, schemas) {
+  const schema = content?.["application/json"]?.schema;
+  if (!schema) return [];
+  return [element("h4", title), element("pre", JSON.stringify(resolved(schema, schemas), null, 2))];
+}
+
+function parameters(list) {
+  if (!list?.length) return [];
+  const all = element("ul");
+  for (const one of list) {
+    const item = element("li");
+    item.append(element("code", one.name), ` in the ${one.in}${one.required ? ", required" : ""}. ${one.description ?? ""}`);
+    all.append(item);
+  }
+  return [element("h4", "Parameters"), all];
+}
+
+function show(path, method, operation, schemas) {
+  const shown = element("details");
+  const head = element("summary");
+  head.append(element("span", method.toUpperCase(), `method ${method}`), " ", element("code", path), ` ${operation.summary}`);
+  shown.append(head);
+  if (operation.description) shown.append(element("p", operation.description));
+  shown.append(
+    ...parameters(operation.parameters),
+    ...body("Body", operation.requestBody?.content, schemas),
+    ...body("Answer", operation.responses?.["2XX"]?.content, schemas),
+  );
+  return shown;
+}
+
+async function main() {
+  const about = document.getElementById("about");
+  const operations = document.getElementById("operations");
+  try {
+    const response = await fetch("openapi.json");
+    if (!response.ok) throw new Error(`the server answered ${response.status}`);
+    const api = await response.json();
+    about.textContent = api.info.description;
+    let tag;
+    for (const [path, methods] of Object.entries(api.paths)) {
+      for (const method of METHODS.filter((method) => methods[method])) {
+        const operation = methods[method];
+        if (operation.tags[0] !== tag) operations.append(element("h2", (tag = operation.tags[0])));
+        operations.append(show(path, method, operation, api.components.schemas));
+      }
+    }
+  } catch (error) {
+    about.textContent = `The description could not be loaded: ${error.message}. Reload the page to try again.`;
+  }
+}
+
+main();
