@@ -24,7 +24,7 @@ use std::thread;
 use bmt_server_core::channel::Prepared;
 use bmt_shared::channel::ChannelName;
 use bmt_shared::error::{ErrorCode, Failure};
-use bmt_shared::id::{ConnectionId, MessageId};
+use bmt_shared::id::{ConnectionId, MessageId, ServerMessageId};
 use bmt_shared::identity::{Role, User};
 use bmt_shared::namespace::Namespaces;
 use bmt_shared::payload::Payload;
@@ -37,7 +37,7 @@ use crate::clock::Clock;
 use crate::history::Histories;
 use crate::meters::Meters;
 use crate::outbox::{Outbox, Outgoing, ReplyTo, Slot};
-use command::{Command, Pending, Request};
+use command::{Command, Confirmation, Pending, Request};
 use room::Rooms;
 use task::Shard;
 use writers::Writers;
@@ -85,6 +85,8 @@ pub struct Publisher {
     pub user: Arc<User>,
     /// The connection, which does not get its own signals back.
     pub connection: Option<ConnectionId>,
+    /// Its way out: it hears of the confirmations of its messages.
+    pub outbox: Option<Outbox>,
 }
 
 /// How a connection left.
@@ -328,6 +330,23 @@ impl Shards {
         self.request(topic, 0, answer, |pending| {
             Request::Read(who.clone(), seq, pending)
         });
+    }
+
+    /// A connection has a message that was to be confirmed. Of any other message it is no fault. Where a shard has
+    /// no room for it the message is sent again, and confirmed again.
+    pub fn confirm(&self, who: &Subscriber, id: &ServerMessageId) {
+        for door in &self.0.shards {
+            if let Some(room) = door.rooms.take(0) {
+                let confirmation = Confirmation {
+                    id: id.clone(),
+                    connection: who.connection.clone(),
+                    user: who.user.user_id.clone(),
+                    _room: room,
+                };
+                // A shard that is gone waits for nothing any more.
+                let _ = door.commands.send(Command::Confirm(confirmation));
+            }
+        }
     }
 
     /// A connection is gone: it leaves these channels.

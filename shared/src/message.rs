@@ -47,6 +47,9 @@ pub struct Message<P = Payload> {
     /// Who reacted with what.
     #[serde(default, skip_serializing_if = "Reactions::is_empty")]
     pub reactions: Reactions,
+    /// Whether its publisher waits for the receiver's `ack {id}`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub require_delivery: bool,
 }
 
 impl Message<Payload> {
@@ -72,6 +75,9 @@ impl Message<Payload> {
         }
         if !self.reactions.is_empty() {
             object = object.with("reactions", |out| self.reactions.write_json(out));
+        }
+        if self.require_delivery {
+            object = object.bool("requireDelivery", true);
         }
         object.close();
     }
@@ -146,6 +152,7 @@ mod tests {
             edited: Some(1_700_000_000_001),
             deleted: true,
             reactions: serde_json::from_str(r#"{"👍":["u1"]}"#).unwrap(),
+            require_delivery: true,
         };
         let mut out = String::new();
         message.write_json(&mut out, Some(4));

@@ -246,3 +246,27 @@ test("a server that stood still for two heartbeats has nobody present twice", as
     "since never moves back",
   );
 });
+
+test("a message that asks for it is confirmed, or sent again with its id and seq", async (t) => {
+  const server = await Server.start(t);
+  const ann = await connect(t, server, server.token({ sub: "ann" }));
+  const bob = await connect(t, server, server.token({ sub: "bob" }));
+  const raw = await RawClient.connect(t, server, server.token({ sub: "rob" }));
+  await succeed(bob, "subscribe", { topic: TOPIC });
+  await raw.request("subscribe", { topic: TOPIC });
+  const got = collect(bob, TOPIC);
+  const publish = { topic: TOPIC, payload: "important", requireDelivery: true };
+  const { messageId } = await succeed(ann, "publish", publish);
+  const [message] = await got.until(1);
+  assert.equal(message.requireDelivery, true);
+  raw.send("ack", { id: messageId });
+  const half = next(ann, "delivery");
+  // After five seconds only who has not confirmed is sent it again.
+  await got.until(2);
+  assert.deepEqual(got.messages[1], message);
+  assert.deepEqual(await half, { messageId, confirmed: 1, pending: 1 });
+  const whole = next(ann, "delivery");
+  assert.equal((await request(bob, "ack", { id: messageId })).status, "success");
+  assert.deepEqual(await whole, { messageId, confirmed: 2, pending: 0 });
+  assert.equal(raw.frames.filter((frame) => frame.sequence === 1).length, 1);
+});

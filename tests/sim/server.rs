@@ -336,6 +336,7 @@ impl Server {
                 Output::Signal { signal, to } => (ServerEvent::Signal(signal), to),
                 Output::Presence { change, to } => (ServerEvent::Presence(change), to),
                 Output::Receipt { receipt, to } => (ServerEvent::Receipt(receipt), to),
+                Output::Delivery { delivery, to } => (ServerEvent::Delivery(delivery), to),
                 Output::Gap { gap, to } => (ServerEvent::Gap(gap), to),
             };
             let may_drop = matches!(event, ServerEvent::Message(_));

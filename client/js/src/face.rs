@@ -123,6 +123,7 @@ pub(crate) fn message(body: &Body) -> Option<Message<JsPayload>> {
         edited: None,
         deleted: false,
         reactions: Reactions::default(),
+        require_delivery: false,
         payload: JsPayload {
             whole: body.clone().into(),
         },

@@ -23,6 +23,7 @@ mod about;
 mod amendment;
 mod delivered;
 mod delivering;
+mod delivery;
 mod entry;
 mod filter;
 mod fingerprint;
@@ -46,7 +47,7 @@ use std::sync::Arc;
 
 use bmt_shared::channel::ChannelName;
 use bmt_shared::error::{ErrorCode, Failure};
-use bmt_shared::event::{Gap, PresenceAction, PresenceChange, Receipt};
+use bmt_shared::event::{Delivery, Gap, PresenceAction, PresenceChange, Receipt};
 use bmt_shared::id::{ConnectionId, MessageId, UserId};
 use bmt_shared::limits::{FALLBACK_PAGE, HISTORY_PAGE_MAX};
 use bmt_shared::message::Signal;
@@ -58,6 +59,7 @@ use bmt_shared::request::{HistoryQuery, Subscribe};
 
 use delivered::Delivered;
 use delivering::MISSED;
+use delivery::Unsettled;
 use filter::Filter;
 use presence::Presence;
 use readers::Readers;
@@ -68,6 +70,7 @@ use tail::Tail;
 pub use about::About;
 pub use amendment::{Act, Amendment, Amends, EDITED_BYTES, EDITS, emptied};
 pub use delivered::DELIVERED_KNOWN;
+pub use delivery::{Author, OWED, RESEND_MS, RESENDS, UNCONFIRMED};
 pub use entry::{Draft, ENVELOPE_BYTES, Entry, Prepared};
 pub use fingerprint::Fingerprint;
 pub use paging::{ColdPage, PAGE_BYTES, Paging};
@@ -113,6 +116,13 @@ pub enum Output<S> {
         /// Who gets it.
         to: Vec<S>,
     },
+    /// How it stands with a message that is to be confirmed.
+    Delivery {
+        /// Which message, and how many have and have not.
+        delivery: Delivery,
+        /// Its author.
+        to: Vec<S>,
+    },
     /// The stream broke: these subscribers must recover.
     Gap {
         /// Why, and where the stream goes on.
@@ -145,6 +155,9 @@ pub struct Channel<S> {
     presence: Presence,
     readers: Readers,
     delivered: Delivered,
+    unsettled: Unsettled<S>,
+    /// Who was handed the newest message, where that is to be confirmed, with their `prev`.
+    asked_to_confirm: Vec<(ConnectionId, Option<Seq>)>,
     /// Drafts and read positions whose fate is not known.
     in_flight: usize,
     /// Since when nobody needs this channel in memory.
@@ -173,6 +186,8 @@ impl<S: Clone> Channel<S> {
             presence: Presence::default(),
             readers: Readers::new(opened.readers, opened.top),
             delivered: Delivered::default(),
+            unsettled: Unsettled::default(),
+            asked_to_confirm: Vec::new(),
             in_flight: 0,
             idle_since_ms: now_ms,
             opened_at_ms: now_ms,
@@ -203,6 +218,7 @@ impl<S: Clone> Channel<S> {
         } else {
             self.admit()?;
             self.join(&who, now_ms);
+            self.unsettled.take_over(&connection, &user_id, &who.to);
             let subscription = Subscription::new(who, filter.clone(), request.presence, self.top);
             self.subscriptions.insert(connection, subscription);
         }
@@ -241,6 +257,7 @@ impl<S: Clone> Channel<S> {
         now_ms: u64,
         count_out: impl FnOnce(&mut Presence, &UserId, u64),
     ) -> bool {
+        self.unsettled.part(connection);
         let Some(subscription) = self.subscriptions.remove(connection) else {
             return false;
         };
@@ -360,14 +377,16 @@ impl<S: Clone> Channel<S> {
         self.outputs.pop_front()
     }
 
-    /// When [`Self::handle_timeout`] has something to do: a leave that is due to be told.
+    /// When [`Self::handle_timeout`] has something to do: a leave to tell, a message to send again.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<u64> {
-        self.presence.next_leave_ms()
+        let (leave, resend) = (self.presence.next_leave_ms(), self.unsettled.next_ms());
+        leave.into_iter().chain(resend).min()
     }
 
-    /// Tells the leaves that are due.
+    /// Tells the leaves that are due, and sends again what was not confirmed.
     pub fn handle_timeout(&mut self, now_ms: u64) {
+        self.resend(now_ms);
         for user in self.presence.take_left(now_ms) {
             self.tell_presence(PresenceAction::Leave, user);
         }
@@ -376,7 +395,10 @@ impl<S: Clone> Channel<S> {
     /// Since when nobody is subscribed and nothing is in flight, ms since the Unix epoch; `None` while it is used.
     #[must_use]
     pub fn idle_since_ms(&self) -> Option<u64> {
-        let used = !self.subscriptions.is_empty() || self.in_flight > 0 || self.presence.count() > 0;
+        let used = !self.subscriptions.is_empty()
+            || self.in_flight > 0
+            || self.presence.count() > 0
+            || !self.unsettled.is_empty();
         (!used).then_some(self.idle_since_ms)
     }
 

@@ -277,6 +277,7 @@ impl Connection {
         Publisher {
             user,
             connection: Some(self.id.clone()),
+            outbox: Some(self.outbox.clone()),
         }
     }
 

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use bmt_shared::channel::ChannelName;
-use bmt_shared::error::{ErrorCode, Failure};
+use bmt_shared::error::Failure;
 use bmt_shared::event::{HeartbeatAck, ServerEvent};
 use bmt_shared::id::MessageId;
 use bmt_shared::reply::Reply;
@@ -136,10 +136,10 @@ impl Connection {
                 }
                 Err(failure) => self.refuse(to, failure),
             },
-            Request::Ack(_) => self.refuse(
-                to,
-                not_here("no message waits for a confirmation: this server does not resend yet"),
-            ),
+            Request::Ack(id) => {
+                shards.confirm(&self.subscriber(open.session.user().clone()), &id);
+                self.reply(to, Reply::Done);
+            }
         }
     }
 
@@ -184,8 +184,4 @@ fn speak(request: &Request, callback: Option<i64>) -> Speak {
 
 fn admit_read(open: &Open, topic: &ChannelName) -> Result<(), Failure> {
     open.session.admit_read(topic)
-}
-
-fn not_here(message: &str) -> Failure {
-    Failure::new(ErrorCode::InvalidOperation, message)
 }

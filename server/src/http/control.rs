@@ -93,6 +93,7 @@ impl Control {
         let from = Publisher {
             user: self.server.clone(),
             connection: None,
+            outbox: None,
         };
         let (answer, reply) = oneshot::channel();
         self.shards.publish(&from, key, publish, Answer::Waiter(answer));

@@ -40,6 +40,7 @@ fn message(topic: &str, seq: u64, priority: Priority) -> Outgoing {
         edited: None,
         deleted: false,
         reactions: Reactions::default(),
+        require_delivery: false,
     });
     Outgoing::Event(Arc::new(Encoded::with_priority(event, priority)))
 }

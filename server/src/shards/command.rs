@@ -1,9 +1,9 @@
 //! What a shard is told: by connections, and by the stores.
 
-use bmt_server_core::channel::{Appended, Cold, ColdPage, Opened, Page, Prepared, ReadMark};
+use bmt_server_core::channel::{Appended, Author, Cold, ColdPage, Opened, Page, Prepared, ReadMark};
 use bmt_shared::channel::ChannelName;
 use bmt_shared::error::Failure;
-use bmt_shared::id::{ConnectionId, MessageId};
+use bmt_shared::id::{ConnectionId, MessageId, ServerMessageId, UserId};
 use bmt_shared::payload::Payload;
 use bmt_shared::position::Seq;
 use bmt_shared::reply::Reply;
@@ -14,6 +14,7 @@ use super::room::Room;
 use super::survey::Survey;
 use super::{Answer, Departure, Publisher, Subscriber};
 use crate::history::{Kind, StoreFailure};
+use crate::outbox::Outbox;
 
 /// One thing a shard is told.
 pub(super) enum Command {
@@ -29,6 +30,8 @@ pub(super) enum Command {
     ),
     /// A store read what a request needs.
     Read(Reading, Result<Page, StoreFailure>),
+    /// A client has a message that was to be confirmed.
+    Confirm(Confirmation),
     /// Tell of the channels that are in use.
     Survey(Survey),
     /// Answer what is in flight, then say so and end.
@@ -84,6 +87,16 @@ impl Pending {
 pub(super) struct InFlight {
     pub(super) topic: ChannelName,
     pub(super) pending: Pending,
+    /// Who hears of its confirmations, where it is to be confirmed.
+    pub(super) author: Option<Author<Outbox>>,
+}
+
+/// A confirmation of a message that may lie in any shard.
+pub(super) struct Confirmation {
+    pub(super) id: ServerMessageId,
+    pub(super) connection: ConnectionId,
+    pub(super) user: UserId,
+    pub(super) _room: Room,
 }
 
 /// A read position whose fate is with the store.

@@ -1,5 +1,6 @@
 //! One shard: the task that owns its channels.
 
+mod confirming;
 mod storing;
 
 use std::borrow::Cow;
@@ -9,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bmt_server_core::channel::{
-    Channel, Opened, Output, Page, Paging, Prepared, Read, Retention, Subscriber as ChannelSubscriber,
-    Subscribing,
+    Author, Channel, Opened, Output, Page, Paging, Prepared, Read, Retention,
+    Subscriber as ChannelSubscriber, Subscribing,
 };
 use bmt_shared::channel::ChannelName;
 use bmt_shared::error::{ErrorCode, Failure};
@@ -23,6 +24,8 @@ use bmt_shared::request::{HistoryQuery, Subscribe};
 use tokio::sync::{mpsc, oneshot};
 
 use super::command::{Command, InFlight, MarkInFlight, Pending, Reading, Request, Turn};
+use confirming::Confirming;
+
 use super::random::Random;
 use super::survey::{ChannelDetail, Survey};
 use super::timetable::Timetable;
@@ -60,6 +63,7 @@ pub(super) struct Shard {
     awaited: usize,
     tails_bytes: usize,
     writers: Writers,
+    confirming: Confirming,
     drained: Option<oneshot::Sender<()>>,
 }
 
@@ -81,6 +85,7 @@ impl Shard {
             awaited: 0,
             tails_bytes: 0,
             writers: Writers::default(),
+            confirming: Confirming::default(),
             drained: None,
         }
     }
@@ -127,6 +132,7 @@ impl Shard {
             Command::Appended(kind, turn, result) => self.appended(kind, turn, result),
             Command::Read(reading, result) => self.read(reading, result),
             Command::Survey(survey) => self.survey(survey),
+            Command::Confirm(confirmation) => self.confirm(&confirmation),
             Command::Drain(done) => self.drained = Some(done),
         }
     }
@@ -259,6 +265,10 @@ impl Shard {
         pending: Pending,
     ) {
         let random = self.random.number();
+        let author = Author {
+            connection: from.connection.clone(),
+            to: from.outbox.clone(),
+        };
         let from = from.user.user_id.clone();
         let draft = self.with(topic, |channel, now_ms| {
             channel.begin_publish(publish, from, key, now_ms, random)
@@ -269,6 +279,7 @@ impl Shard {
         let in_flight = InFlight {
             topic: topic.clone(),
             pending,
+            author: draft.require_delivery.then_some(author),
         };
         self.turns[kind as usize]
             .publishes
@@ -395,6 +406,7 @@ fn send(output: Output<Outbox>, meters: &Meters, writers: &mut Writers) {
             Encoded::with_priority(ServerEvent::Receipt(receipt), Priority::Low),
             to,
         ),
+        Output::Delivery { delivery, to } => (Encoded::new(ServerEvent::Delivery(delivery)), to),
         Output::Gap { gap, to } => (Encoded::new(ServerEvent::Gap(gap)), to),
     };
     let event = Arc::new(event);

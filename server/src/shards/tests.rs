@@ -88,6 +88,7 @@ impl Client {
         Publisher {
             user: self.me.user.clone(),
             connection: Some(self.me.connection.clone()),
+            outbox: Some(self.me.outbox.clone()),
         }
     }
 

@@ -323,6 +323,7 @@ mod tests {
             edited: None,
             deleted: false,
             reactions: Reactions::default(),
+            require_delivery: false,
         }
     }
 

@@ -158,6 +158,7 @@ impl<F: Face> Client<F> {
                 edited: None,
                 deleted: false,
                 reactions: Reactions::default(),
+                require_delivery: false,
             }),
             Err(error) => self.tell(Event::Error(ClientError::Unreadable(error))),
         }

@@ -37,11 +37,16 @@ impl<S: Clone> Channel<S> {
             return 0;
         }
         let mut fields = Fields::of(&entry.message.payload);
+        self.asked_to_confirm.clear();
         // Nearly everybody is in the group without `prev`; filters and skips make a few more.
         let mut direct = Vec::with_capacity(self.subscriptions.len());
         let mut skipped: BTreeMap<Seq, Vec<S>> = BTreeMap::new();
-        for subscription in self.subscriptions.values_mut() {
-            match subscription.take(entry.seq(), &mut fields) {
+        for (connection, subscription) in &mut self.subscriptions {
+            let taken = subscription.take(entry.seq(), &mut fields);
+            if let Some(prev) = taken.filter(|_| entry.message.require_delivery) {
+                self.asked_to_confirm.push((connection.clone(), prev));
+            }
+            match taken {
                 None => {}
                 Some(None) => direct.push(subscription.who.to.clone()),
                 Some(Some(prev)) => skipped.entry(prev).or_default().push(subscription.who.to.clone()),

@@ -85,6 +85,8 @@ pub struct Draft {
     pub amendment: Option<Amendment>,
     /// Whether subscribers get the event `notification` too.
     pub notifies: bool,
+    /// Whether subscribers are to confirm it.
+    pub require_delivery: bool,
 }
 
 impl Draft {
@@ -115,6 +117,7 @@ impl Draft {
             expires_at_ms: (publish.ttl_ms > 0).then(|| now_ms.saturating_add(publish.ttl_ms)),
             amendment,
             notifies,
+            require_delivery: publish.require_delivery,
         }
     }
 
@@ -135,6 +138,7 @@ impl Draft {
                 edited: None,
                 deleted: false,
                 reactions: Reactions::default(),
+                require_delivery: self.require_delivery,
             },
             priority: self.priority,
             expires_at_ms: self.expires_at_ms,

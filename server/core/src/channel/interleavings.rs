@@ -288,6 +288,7 @@ impl World {
                 Output::Presence { to, .. } => assert_eq!(to, [0], "only the first client asked"),
                 Output::Signal { .. } => unreachable!("nobody signals"),
                 Output::Receipt { .. } => unreachable!("nobody reads"),
+                Output::Delivery { .. } => unreachable!("nothing is to be confirmed"),
             }
         }
     }

@@ -224,6 +224,7 @@ pub(super) fn entry(topic: &ChannelName, row: &rusqlite::Row<'_>) -> Result<Entr
             Ok(Some(json)) => serde_json::from_str(json).map_err(|_| damaged("its reactions"))?,
             Err(_) => return Err(damaged("its reactions")),
         },
+        require_delivery: false,
     };
     let amends = match row.get_ref(9)?.as_str_or_null() {
         Ok(None) => None,

@@ -74,8 +74,23 @@ impl Shard {
                 turn.publishes.iter().map(|_| Err(failure.clone())).collect()
             }
         };
-        for (InFlight { topic, pending }, outcome) in turn.publishes.into_iter().zip(outcomes) {
-            let published = self.with(&topic, |channel, now_ms| channel.finish_publish(outcome, now_ms));
+        for (in_flight, outcome) in turn.publishes.into_iter().zip(outcomes) {
+            let InFlight {
+                topic,
+                pending,
+                author,
+            } = in_flight;
+            let is_confirmed = author.is_some();
+            let published = self.with(&topic, |channel, now_ms| {
+                let published = channel.finish_publish(outcome, now_ms)?;
+                if let Some(author) = author.filter(|_| !published.duplicate) {
+                    channel.await_delivery(published.seq, author, now_ms);
+                }
+                Ok(published)
+            });
+            if let (true, Ok(published)) = (is_confirmed, &published) {
+                self.note_unconfirmed(&topic, &published.message_id);
+            }
             self.count(&published, &pending);
             let reply = match published {
                 Ok(published) => Reply::Published(published),

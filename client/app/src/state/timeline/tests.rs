@@ -24,6 +24,7 @@ fn message(seq: Seq, from: &str) -> Message<Payload> {
         edited: None,
         deleted: false,
         reactions: Reactions::default(),
+        require_delivery: false,
     }
 }
 
