@@ -56,8 +56,8 @@ pub(crate) struct Seen {
     pub(crate) pending: usize,
     pub(crate) refused: usize,
     pub(crate) delivered: usize,
-    /// Breaks of a stream that it was told of.
-    pub(crate) gaps: usize,
+    /// Breaks of a stream that it was told of, by their reasons.
+    pub(crate) gaps: Vec<String>,
     /// Where it stands in each channel: epoch and seq.
     pub(crate) positions: BTreeMap<String, (String, u64)>,
     /// Connections it has had.

@@ -272,9 +272,9 @@ impl Driver {
             Told::Gap(gap) => {
                 self.journal.note(Event::Gap {
                     channel: gap.topic.to_string(),
-                    reason: Some(gap.reason),
+                    reason: Some(gap.reason.clone()),
                 });
-                self.shows.send_modify(|seen| seen.gaps += 1);
+                self.shows.send_modify(|seen| seen.gaps.push(gap.reason));
             }
             Told::Reply {
                 result: Ok(Reply::Subscribed(subscribed)),

@@ -92,7 +92,7 @@ pub(crate) async fn readers(mut run: Run) -> Result<String, Stop> {
         caught_up.await?;
         reader.cover(CHANNEL, &fast.0, fast.1);
     }
-    let gaps: usize = slow.iter().map(|reader| reader.seen().gaps).sum();
+    let gaps: Vec<String> = slow.iter().flat_map(|reader| reader.seen().gaps).collect();
     for reader in slow {
         reader.finish().await?;
     }
@@ -100,7 +100,7 @@ pub(crate) async fn readers(mut run: Run) -> Result<String, Stop> {
     drop(proxy);
     let held = bystanders.end(&mut server).await?;
     Ok(format!(
-        "{closed} of {READERS} readers closed, all caught up, {gaps} of them over a gap they were told of, memory {} MiB at most from {}; {note}; {held}",
+        "{closed} of {READERS} readers closed, all caught up, gaps they were told of: {gaps:?}, memory {} MiB at most from {}; {note}; {held}",
         most / 1024 / 1024,
         before / 1024 / 1024
     ))
