@@ -66,7 +66,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Node, Self::Plain, Self::SocketIo, Self::Raw];
+    pub(crate) const ALL: [Self; 4] = [Self::Node, Self::Plain, Self::SocketIo, Self::Raw];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -77,7 +77,16 @@ impl Kind {
         }
     }
 
-    fn start(self) -> Result<Server, String> {
+    /// Most KiB that an idle connection should cost, of ours.
+    pub(crate) fn idle_limit_kib(self) -> Option<f64> {
+        match self {
+            Self::Node | Self::Plain => None,
+            Self::SocketIo => Some(32.0),
+            Self::Raw => Some(8.0),
+        }
+    }
+
+    pub(crate) fn start(self) -> Result<Server, String> {
         match self {
             Self::Node => Server::node(),
             Self::Plain => Server::plain(),
@@ -85,7 +94,7 @@ impl Kind {
         }
     }
 
-    fn binding(self) -> crate::peer::Binding {
+    pub(crate) fn binding(self) -> crate::peer::Binding {
         match self {
             Self::Node | Self::Plain | Self::SocketIo => crate::peer::Binding::SocketIo,
             Self::Raw => crate::peer::Binding::Raw,

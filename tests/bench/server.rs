@@ -1,6 +1,7 @@
 //! A server under load: started from its binary or script, watched by its pid, killed when it is dropped.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
@@ -12,7 +13,7 @@ pub(crate) struct Server {
     child: Child,
     pub(crate) address: String,
     // Removed with the server.
-    _data: TempDir,
+    data: TempDir,
 }
 
 impl Server {
@@ -21,6 +22,22 @@ impl Server {
         let mut command = ours()?;
         command.env("BMT_NAMESPACES__PUBLIC__DURABILITY", "memory");
         Self::spawn(command, data_dir()?)
+    }
+
+    /// Ours, with its own durability: messages are on disk before they are acked.
+    pub(crate) fn stored() -> Result<Self, String> {
+        Self::spawn(ours()?, data_dir()?)
+    }
+
+    /// Kills the server and starts it again on the same data. It is ready when this returns.
+    pub(crate) fn restart(mut self) -> Result<Self, String> {
+        self.kill();
+        Self::spawn(ours()?, std::mem::replace(&mut self.data, data_dir()?))
+    }
+
+    /// Where it keeps its data.
+    pub(crate) fn data_dir(&self) -> &Path {
+        self.data.path()
     }
 
     /// The plain socketioxide server, which is built beside this program.
@@ -61,11 +78,7 @@ impl Server {
         };
         // Keep reading, so that the server never waits for us.
         std::thread::spawn(move || lines.for_each(drop));
-        Ok(Self {
-            child,
-            address,
-            _data: data,
-        })
+        Ok(Self { child, address, data })
     }
 
     /// CPU time of the process so far, user and system, in seconds.
@@ -99,11 +112,17 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
+impl Server {
+    fn kill(&mut self) {
         // Either fails only where the process is gone already.
         drop(self.child.kill());
         drop(self.child.wait());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
     }
 }
 

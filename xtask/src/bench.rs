@@ -5,10 +5,18 @@ use crate::workspace::Workspace;
 use crate::{build, node, process};
 
 /// What there is to measure, each with a word on it.
-const BENCHES: [(&str, &str); 1] = [(
-    "fanout",
-    "one publisher, many subscribers: ours, the official Node server, plain socketioxide",
-)];
+const BENCHES: [(&str, &str); 4] = [
+    (
+        "fanout",
+        "one publisher, many subscribers: ours, the official Node server, plain socketioxide",
+    ),
+    ("store", "stored publishes against what the disk takes"),
+    ("idle", "memory of 10,000 connections that do nothing"),
+    (
+        "recovery",
+        "1,000 clients that come back at once after the server was killed",
+    ),
+];
 
 /// Builds what the bench needs, optimised, and runs it. Further arguments go to the bench.
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {

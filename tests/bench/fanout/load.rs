@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 use crate::peer::{Binding, Kind, Peer};
+use crate::percentile_ms;
 use crate::server::Server;
 
 /// Bytes of the published payload, as JSON.
@@ -99,11 +100,6 @@ impl Load {
             load_cores: own_cpu / seconds,
         })
     }
-}
-
-pub(crate) fn percentile_ms(sorted_us: &[u32], percent: usize) -> f64 {
-    let at = (sorted_us.len().saturating_sub(1)) * percent / 100;
-    sorted_us.get(at).map_or(f64::NAN, |us| f64::from(*us) / 1_000.0)
 }
 
 fn topic(number: usize) -> String {
