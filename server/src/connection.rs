@@ -46,7 +46,7 @@ const RETRY_SPREAD_MS: u64 = 5_000;
 pub struct Settings {
     /// Limits and permissions.
     pub rules: Arc<Rules>,
-    /// How often a silent peer is asked for a sign of life; how long that may take, and a write.
+    /// How often a silent peer is asked for a sign of life; how long that may take.
     pub heartbeat: HeartbeatConfig,
     /// Bounds of each outbox.
     pub outbox: Bounds,

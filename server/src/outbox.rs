@@ -19,10 +19,13 @@ mod tests;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bmt_shared::event::Closing;
 use bmt_shared::id::MessageId;
 use bmt_shared::reply::Reply;
+use tokio::sync::Notify;
+use tokio::time::sleep;
 
 pub use encoded::Encoded;
 use queue::Queue;
@@ -69,14 +72,23 @@ pub enum Next {
 
 /// A shared handle to one connection's outbox; a clone is the same outbox.
 #[derive(Clone)]
-// A lock and not a task: pushing is a few instructions, never waits, and happens on many threads.
-pub struct Outbox(Arc<Mutex<Queue>>);
+pub struct Outbox(Arc<Inner>);
+
+struct Inner {
+    // A lock and not a task: pushing is a few instructions, never waits, and happens on many threads.
+    queue: Mutex<Queue>,
+    /// Told of the close or the overflow.
+    sealed: Notify,
+}
 
 impl Outbox {
     /// An empty outbox.
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
-        Self(Arc::new(Mutex::new(Queue::new(bounds))))
+        Self(Arc::new(Inner {
+            queue: Mutex::new(Queue::new(bounds)),
+            sealed: Notify::new(),
+        }))
     }
 
     /// Appends something to send. After an overflow or a close it is dropped: the client will recover.
@@ -90,7 +102,7 @@ impl Outbox {
     /// all of it goes out in one write.
     #[must_use = "the writer sleeps until it is woken"]
     pub fn push_quietly(&self, outgoing: Outgoing) -> Option<Waker> {
-        self.lock().push(outgoing)
+        self.change(|queue| queue.push(outgoing))
     }
 
     /// Takes a place in the order for something that is not known yet.
@@ -118,6 +130,22 @@ impl Outbox {
         self.lock().poll_ready(cx)
     }
 
+    /// Waits until the outbox has been closed or has overflowed, and `grace` has passed since. A writer that is
+    /// still at what waits before the close then has a peer that takes too little, or an answer that is not
+    /// coming, and goes on with [`Self::skip_to_close`]. One writer waits at a time.
+    pub async fn overdue(&self, grace: Duration) {
+        while self.is_open() {
+            self.0.sealed.notified().await;
+        }
+        sleep(grace).await;
+    }
+
+    /// Drops what waits before the close. What is next is the close, or [`Next::Overflowed`]; [`Next::Wait`] where
+    /// the close was taken out before.
+    pub fn skip_to_close(&self) -> Next {
+        self.lock().skip_to_close()
+    }
+
     /// Whether something pushed now would be sent: false after an overflow or a close.
     #[must_use]
     pub fn is_open(&self) -> bool {
@@ -131,14 +159,30 @@ impl Outbox {
     }
 
     fn fill(&self, number: u64, outgoing: Option<Outgoing>) {
-        let writer = self.lock().fill(number, outgoing);
+        let writer = self.change(|queue| queue.fill(number, outgoing));
         if let Some(writer) = writer {
             writer.wake();
         }
     }
 
+    /// Makes a change, and tells [`Self::overdue`] where that was a close or an overflow.
+    fn change(&self, change: impl FnOnce(&mut Queue) -> Option<Waker>) -> Option<Waker> {
+        let mut queue = self.lock();
+        let was_open = queue.is_open();
+        let writer = change(&mut queue);
+        let sealed = was_open && !queue.is_open();
+        drop(queue);
+        if sealed {
+            self.0.sealed.notify_one();
+        }
+        writer
+    }
+
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.0.lock().expect("no code panics while it holds the queue")
+        self.0
+            .queue
+            .lock()
+            .expect("no code panics while it holds the queue")
     }
 }
 

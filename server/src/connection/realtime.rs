@@ -16,9 +16,6 @@ use super::{Context, Live, Settings, memberships, raw, revocation, socketio};
 use crate::node::Node;
 use crate::shards::Shards;
 
-/// How long the library may take to close what is left.
-const LIBRARY_CLOSE: Duration = Duration::from_secs(1);
-
 /// See the [module](self).
 pub struct Realtime {
     context: Arc<Context>,
@@ -100,7 +97,7 @@ impl Realtime {
                 "connections did not close in time; leaving them behind"
             );
         }
-        self.socketio.stop(LIBRARY_CLOSE).await;
+        self.socketio.stop();
     }
 }
 

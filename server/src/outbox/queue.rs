@@ -190,8 +190,22 @@ impl Queue {
         if self.has_next() { self.writer.take() } else { None }
     }
 
+    pub(super) fn skip_to_close(&mut self) -> Next {
+        let is_close = |place: &Place| match &place.content {
+            Content::Other(other, _) => matches!(**other, Outgoing::Close(_)),
+            Content::Event(..) | Content::Reserved => false,
+        };
+        while let Some(place) = self.places.pop_front_if(|place| !is_close(place)) {
+            self.bytes -= place.content.bytes();
+        }
+        self.next()
+    }
+
     pub(super) fn is_open(&self) -> bool {
-        matches!(self.state, State::Open)
+        match self.state {
+            State::Open | State::Shedding => true,
+            State::Overflowed | State::Closing => false,
+        }
     }
 
     pub(super) fn load(&self) -> (usize, usize) {

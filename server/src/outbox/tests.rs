@@ -297,3 +297,45 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn while_low_priority_is_shed_requests_are_still_answered() {
+    let outbox = bounded(2);
+    for seq in 1..=3 {
+        outbox.push(message("a", seq, Priority::Low));
+    }
+    outbox.push(normal(4));
+    assert!(outbox.is_open(), "a reply would be sent");
+    outbox.push(reply(1));
+    assert_eq!(sendable(&outbox).len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_does_not_wait_for_ever_for_what_is_before_it() {
+    let grace = std::time::Duration::from_secs(1);
+    let outbox = outbox();
+    let _never = outbox.reserve();
+    outbox.push(normal(1));
+    let waiting = tokio::time::timeout(10 * grace, outbox.overdue(grace));
+    assert!(waiting.await.is_err(), "nobody has closed it");
+    outbox.push(close());
+    assert!(matches!(outbox.next(), Next::Wait));
+    tokio::time::timeout(2 * grace, outbox.overdue(grace))
+        .await
+        .unwrap();
+    assert!(matches!(outbox.skip_to_close(), Next::Send(Outgoing::Close(_))));
+    assert!(matches!(outbox.skip_to_close(), Next::Wait));
+    assert_eq!(outbox.load(), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_overflow_does_not_wait_for_the_writer() {
+    let grace = std::time::Duration::from_secs(1);
+    let outbox = bounded(1);
+    outbox.push(normal(1));
+    outbox.push(normal(2));
+    tokio::time::timeout(2 * grace, outbox.overdue(grace))
+        .await
+        .unwrap();
+    assert!(matches!(outbox.skip_to_close(), Next::Overflowed));
+}

@@ -1,18 +1,22 @@
 //! An accepted connection: counted while it lives, and ended when its peer stops reading.
 
 use std::io::{self, IoSlice};
+use std::net::Shutdown;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
 
-/// A TCP stream whose writes fail when not one byte went out for `stall_limit`: a stalled reader would otherwise
-/// hold its task, its buffers and its presence for ever. It keeps its place among the accepted until dropped,
-/// through an upgrade too.
+/// A TCP stream that ends when a write waits and not one byte went out for `stall_limit`: a stalled reader would
+/// otherwise hold its task, its buffers and its presence for ever. This is the one place that looks for it, for
+/// every kind of connection. It keeps its place among the accepted until dropped, through an upgrade too.
+///
+/// What was written and never fetched is the kernel's to notice, by `TCP_USER_TIMEOUT`.
 pub(super) struct Accepted {
     stream: TcpStream,
     stall_limit: Duration,
@@ -39,6 +43,9 @@ impl Accepted {
         let limit = self.stall_limit;
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(limit)));
         ready!(stalled.as_mut().poll(context));
+        // Reading ends too: a WebSocket is read by another task, which would go on for as long as the peer talks.
+        // Where that fails the connection is over already.
+        SockRef::from(&self.stream).shutdown(Shutdown::Both).ok();
         Poll::Ready(Err(io::Error::new(
             io::ErrorKind::TimedOut,
             "the peer reads nothing",
@@ -115,6 +122,8 @@ mod tests {
             }
         };
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        let read = tokio::time::timeout(Duration::from_secs(5), accepted.read(&mut [0])).await;
+        assert_eq!(read.expect("reading has ended too").unwrap(), 0);
         assert_eq!(places.available_permits(), 0);
         drop(accepted);
         assert_eq!(places.available_permits(), 1);

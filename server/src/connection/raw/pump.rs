@@ -33,8 +33,6 @@ pub(super) struct Pump<S> {
     context: Arc<Context>,
     wire: Wire<S>,
     heard: Instant,
-    /// Since when the peer has taken nothing off its socket, while something waits.
-    stalled: Option<Instant>,
     pinged: bool,
     /// Armed for [`Pump::due`], or for a moment before it: what comes in between is looked at when it fires.
     timer: Pin<Box<Sleep>>,
@@ -69,7 +67,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             context,
             wire: Wire::new(stream, most),
             heard: Instant::now(),
-            stalled: None,
             pinged: false,
             timer: Box::pin(tokio::time::sleep(Duration::from_millis(interval_ms))),
             alarm: Alarm::new(),
@@ -81,7 +78,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             Ok(connection) => connection,
             Err(over) => return self.finish(over).await,
         };
-        let over = self.run(&connection, opening.client_id.as_deref()).await;
+        let outbox = &connection.outbox;
+        let over = tokio::select! {
+            over = self.run(&connection, opening.client_id.as_deref()) => over,
+            // Who does not take what comes before the close hears the code, if anything.
+            () = outbox.overdue(FAREWELL) => match outbox.skip_to_close() {
+                Next::Send(Outgoing::Close(closing)) => self.say_closing(closing),
+                _ => self.say_slow(),
+            },
+        };
         match &over {
             Over::Close(CloseCode::HeartbeatTimeout, _) => connection.lapse(),
             _ => connection.end(),
@@ -188,15 +193,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
                 }
                 Next::Send(Outgoing::Close(closing)) => return Err(self.say_closing(closing)),
                 Next::Wait => return Ok(()),
-                Next::Overflowed => {
-                    self.context.shards.meters().slow_consumers.add(1);
-                    let spread = self.context.settings.retry_spread_ms;
-                    let closing = closing(CloseCode::SlowConsumer, "slow_consumer", Some(spread));
-                    return Err(self.say_closing(closing));
-                }
+                Next::Overflowed => return Err(self.say_slow()),
             }
         }
         Ok(())
+    }
+
+    fn say_slow(&mut self) -> Over {
+        self.context.shards.meters().slow_consumers.add(1);
+        let spread = self.context.settings.retry_spread_ms;
+        self.say_closing(closing(CloseCode::SlowConsumer, "slow_consumer", Some(spread)))
     }
 
     fn say_closing(&mut self, closing: Closing) -> Over {
@@ -208,30 +214,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
 
     /// Waits until something can be read, written or taken from the outbox, or the clock asks for something.
     async fn wait(&mut self, connection: &Connection) -> Result<(), Over> {
-        self.stalled = match self.wire.waiting() {
-            0 => None,
-            _ => self.stalled.or_else(|| Some(Instant::now())),
-        };
         let due = self.due();
         if due < self.timer.deadline() {
             self.timer.as_mut().reset(due);
         }
-        let before = self.wire.waiting();
-        let full = before >= STAGE_BYTES;
+        let full = self.wire.waiting() >= STAGE_BYTES;
         tokio::select! {
-            progress = poll_fn(|cx| self.wire.poll(cx)) => {
-                progress?;
-                if self.wire.waiting() < before {
-                    self.stalled = None;
-                }
-            }
+            progress = poll_fn(|cx| self.wire.poll(cx)) => progress?,
             () = connection.wait_for_more(&mut self.alarm), if !full => {}
             () = self.timer.as_mut() => return self.sound(),
         }
         Ok(())
     }
 
-    /// When the next of the clock's questions is due: is the peer there, does it take what it is sent?
+    /// When the clock asks next whether the peer is there.
     fn due(&self) -> Instant {
         let heartbeat = &self.context.settings.heartbeat;
         let silence = if self.pinged {
@@ -239,11 +235,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         } else {
             heartbeat.interval_ms
         };
-        let silent = self.heard + Duration::from_millis(silence);
-        let stalled = self
-            .stalled
-            .map(|since| since + Duration::from_millis(heartbeat.timeout_ms));
-        stalled.map_or(silent, |stalled| stalled.min(silent))
+        self.heard + Duration::from_millis(silence)
     }
 
     fn sound(&mut self) -> Result<(), Over> {
@@ -258,10 +250,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     }
 
     fn ask(&mut self) -> Result<(), Over> {
-        let timeout = Duration::from_millis(self.context.settings.heartbeat.timeout_ms);
-        if self.stalled.is_some_and(|since| since.elapsed() >= timeout) {
-            return Err(Over::Gone);
-        }
         if self.pinged {
             let reason = "heartbeat_timeout".to_owned();
             return Err(Over::Close(CloseCode::HeartbeatTimeout, reason));

@@ -16,6 +16,9 @@ use super::intake::Intake;
 use super::transport::Transport;
 use super::writer::Writer;
 
+/// The only namespace there is.
+pub(super) const NAMESPACE: &str = "/";
+
 /// What a client sends with its CONNECT.
 #[derive(Deserialize)]
 struct Credentials {
@@ -37,7 +40,7 @@ impl FromConnectParts<LocalAdapter> for Peer {
     }
 }
 
-/// Serves the namespace `/`, the only one there is.
+/// Serves [`NAMESPACE`].
 pub(super) fn serve(io: &SocketIo, endpoint: &Arc<Endpoint>) {
     let at_door = endpoint.clone();
     let authenticate = async move |socket: SocketRef, credentials: TryData<Option<Credentials>>| {
@@ -45,7 +48,7 @@ pub(super) fn serve(io: &SocketIo, endpoint: &Arc<Endpoint>) {
     };
     let inside = endpoint.clone();
     let welcome = async move |Peer(socket): Peer| welcome(inside, socket).await;
-    io.ns("/", welcome.with(authenticate));
+    io.ns(NAMESPACE, welcome.with(authenticate));
 }
 
 /// Runs before CONNECT is answered. A client sends its first events when it has the answer, so everything that

@@ -19,7 +19,7 @@ use tower::ServiceExt;
 
 use super::super::Context;
 use super::super::handshake::{accept, switching};
-use super::connect;
+use super::connect::{self, NAMESPACE};
 use super::frames;
 use super::query::{Query, Refused, Unserved, Way};
 use super::stream::GuardedStream;
@@ -168,8 +168,7 @@ impl Endpoint {
             let Ok(Ok(upgraded)) = tokio::time::timeout(self.unfinished, upgraded).await else {
                 return self.post_close(&transport).await;
             };
-            let patience = Duration::from_millis(self.context.settings.heartbeat.timeout_ms);
-            let (stream, gone) = GuardedStream::new(TokioIo::new(upgraded), transport.clone(), patience);
+            let (stream, gone) = GuardedStream::new(TokioIo::new(upgraded), transport.clone());
             // The library serves the stream in a task of its own and answers at once.
             self.service.clone().oneshot((stream, opening)).await.ok();
             if upgrades {
@@ -210,9 +209,12 @@ impl Endpoint {
         }
     }
 
-    /// Closes what is left of the library's sessions, for as long as `limit` at most: its close can hang.
-    pub(in super::super) async fn stop(&self, limit: Duration) {
-        tokio::time::timeout(limit, self.io.close()).await.ok();
+    /// Ends every connection that is left and lets go of the library, which holds this endpoint as its handler.
+    ///
+    /// The library's own close waits for every transport to write what waits, for as long as that takes; this
+    /// waits for nothing. The streams end with the process.
+    pub(in super::super) fn stop(&self) {
+        self.io.delete_ns(NAMESPACE);
     }
 
     async fn call(&self, request: Request) -> Response {

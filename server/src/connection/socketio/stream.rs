@@ -1,9 +1,9 @@
-//! The byte stream below a WebSocket that the library serves: what makes a stalled or unwanted peer go away, and
-//! the short way out for a connection's events.
+//! The byte stream below a WebSocket that the library serves: what makes an unwanted peer go away, and the short
+//! way out for a connection's events.
 //!
-//! The library writes without a time limit and cannot be told to close one session. This stream gives up when
-//! the peer takes nothing for too long, and reads as ended when its [`Transport`] is; the library then closes
-//! the session by itself, after it has written what waits.
+//! The library cannot be told to close one session. This stream reads as ended when its [`Transport`] is; the
+//! library then closes the session by itself, after it has written what waits, for which there is a time limit
+//! here. (A peer that takes nothing at all is noticed below, where connections are accepted.)
 //!
 //! Between the frames of the library it writes those of the connection's outbox ([`Transport::begin_direct`]):
 //! encoded once for all receivers, several in one write, in the task that reads the socket.
@@ -31,6 +31,10 @@ const STAGE_BYTES: usize = 16 * 1_024;
 /// A buffer larger than this is given back when it has been written.
 const STAGE_KEEP: usize = 2 * STAGE_BYTES;
 
+/// How long a peer may take to fetch what waits when its session is to end. A trickle does not prolong it: the
+/// library writes all it has before it lets go, and the connection and its presence would live on meanwhile.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 thread_local! {
     // A buffer for whoever writes next on this thread: an idle stream holds none.
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
@@ -44,21 +48,15 @@ pub(super) struct GuardedStream<S> {
     /// Whole frames of the outbox that wait to be written, and how much of them is.
     staged: Vec<u8>,
     written: usize,
-    /// How long the peer may take nothing.
-    patience: Duration,
-    /// Runs while a write waits.
-    stall: Option<Pin<Box<Sleep>>>,
+    /// Runs from the first write that waits after the end.
+    last_words: Option<Pin<Box<Sleep>>>,
     /// Dropped with the stream.
     _gone: oneshot::Sender<()>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> GuardedStream<S> {
     /// Wraps a stream. The receiver is told, by an error, when the stream is gone.
-    pub(super) fn new(
-        inner: S,
-        transport: Arc<Transport>,
-        patience: Duration,
-    ) -> (Self, oneshot::Receiver<()>) {
+    pub(super) fn new(inner: S, transport: Arc<Transport>) -> (Self, oneshot::Receiver<()>) {
         let (sender, gone) = oneshot::channel();
         let stream = Self {
             inner,
@@ -66,8 +64,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GuardedStream<S> {
             passing: Passing::default(),
             staged: Vec::new(),
             written: 0,
-            patience,
-            stall: None,
+            last_words: None,
             _gone: sender,
         };
         (stream, gone)
@@ -122,7 +119,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GuardedStream<S> {
         }
         while self.written < self.staged.len() {
             let written = Pin::new(&mut self.inner).poll_write(cx, &self.staged[self.written..]);
-            match ready!(self.within_patience(cx, written))? {
+            match ready!(self.bounded(cx, written))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 bytes => self.written += bytes,
             }
@@ -136,28 +133,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GuardedStream<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Passes on what a write came to, within the time limit.
-    fn within_patience<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        written: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
+    /// Passes on what a write came to, within the time limit once the session is to end.
+    fn bounded<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            // A peer that was told to go must be done in one go: single bytes do not keep it.
-            if !self.transport.is_ended() {
-                self.stall = None;
-            }
             return written;
         }
-        let patience = self.patience;
-        let stall = self
-            .stall
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
-        ready!(stall.as_mut().poll(cx));
-        self.transport.end();
+        self.transport.wake_writer_with(cx.waker());
+        if !self.transport.is_ended() {
+            return Poll::Pending;
+        }
+        let limit = self
+            .last_words
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(LAST_WORDS)));
+        ready!(limit.as_mut().poll(cx));
         Poll::Ready(Err(io::Error::new(
             io::ErrorKind::TimedOut,
-            "the peer takes nothing off its socket",
+            "the peer is slow to take the last words",
         )))
     }
 }
@@ -186,7 +177,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedStream<S> {
             let packets = self.passing.pass(&buf[..bytes]);
             self.transport.pass(packets);
         }
-        self.within_patience(cx, written)
+        self.bounded(cx, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -194,12 +185,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedStream<S> {
         self.transport.drain();
         self.write_outbox(cx)?;
         let flushed = Pin::new(&mut self.inner).poll_flush(cx);
-        self.within_patience(cx, flushed)
+        self.bounded(cx, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let shut = Pin::new(&mut self.inner).poll_shutdown(cx);
-        self.within_patience(cx, shut)
+        self.bounded(cx, shut)
     }
 }
 
@@ -207,5 +198,59 @@ impl<S> Drop for GuardedStream<S> {
     fn drop(&mut self) {
         // A session lives no longer than the WebSocket that carries it.
         self.transport.leave();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::transport::Sessions;
+    use super::*;
+    use crate::connection::{Capacity, Live};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    fn transport() -> Arc<Transport> {
+        let no_limit = Capacity {
+            connections: 0,
+            per_user: 0,
+            per_address: 0,
+        };
+        let seat = Live::new(no_limit).seat([127, 0, 0, 1].into()).unwrap();
+        Transport::new(&Sessions::default(), seat, true)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_trickle_does_not_prolong_the_end() {
+        let (near, mut far) = tokio::io::duplex(16);
+        let transport = transport();
+        let (mut stream, _gone) = GuardedStream::new(near, transport.clone());
+        let trickle = tokio::spawn(async move {
+            while far.read_u8().await.is_ok() {
+                tokio::time::sleep(LAST_WORDS / 10).await;
+            }
+        });
+        let writer = tokio::spawn(async move { stream.write_all(&[0; 10_000]).await });
+        tokio::time::sleep(10 * LAST_WORDS).await;
+        assert!(
+            !writer.is_finished(),
+            "a slow peer is served for as long as it takes"
+        );
+        transport.end();
+        let ended = tokio::time::Instant::now();
+        let error = writer.await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(ended.elapsed() < 2 * LAST_WORDS, "{:?}", ended.elapsed());
+        trickle.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_write_that_waits_hears_of_the_end() {
+        let (near, _far) = tokio::io::duplex(16);
+        let transport = transport();
+        let (mut stream, _gone) = GuardedStream::new(near, transport.clone());
+        let writer = tokio::spawn(async move { stream.write_all(&[0; 100]).await });
+        tokio::time::sleep(10 * LAST_WORDS).await;
+        transport.end();
+        let within = tokio::time::timeout(2 * LAST_WORDS, writer).await;
+        assert!(within.expect("woken by the end").unwrap().is_err());
     }
 }

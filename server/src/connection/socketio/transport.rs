@@ -40,7 +40,7 @@ pub(super) struct Transport {
     on_websocket: AtomicBool,
     /// The stream below reads as ended: the library closes the session when what waits is written.
     ended: AtomicBool,
-    reader: Mutex<Option<Waker>>,
+    wakers: Mutex<Wakers>,
     packets: AtomicUsize,
     bytes: AtomicUsize,
     /// Told when the window has emptied.
@@ -60,6 +60,13 @@ pub(super) struct Transport {
     seat: Mutex<Option<Seat>>,
 }
 
+/// Who is told of the end: the tasks that read and write the stream below. The reader writes outboxes too.
+#[derive(Default)]
+struct Wakers {
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
 impl Transport {
     pub(super) fn new(sessions: &Sessions, seat: Seat, on_websocket: bool) -> Arc<Self> {
         Arc::new(Self {
@@ -67,7 +74,7 @@ impl Transport {
             sid: OnceLock::new(),
             on_websocket: AtomicBool::new(on_websocket),
             ended: AtomicBool::new(false),
-            reader: Mutex::new(None),
+            wakers: Mutex::default(),
             packets: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
             drained: Notify::new(),
@@ -106,9 +113,8 @@ impl Transport {
     /// Makes the stream below read as ended.
     pub(super) fn end(&self) {
         self.ended.store(true, Ordering::Release);
-        if let Some(reader) = self.reader().take() {
-            reader.wake();
-        }
+        let Wakers { reader, writer } = std::mem::take(&mut *self.wakers());
+        reader.into_iter().chain(writer).for_each(Waker::wake);
     }
 
     pub(super) fn is_ended(&self) -> bool {
@@ -117,10 +123,12 @@ impl Transport {
 
     /// Wakes `waker` when the stream is to end, or to write an outbox.
     pub(super) fn wake_reader_with(&self, waker: &Waker) {
-        let mut reader = self.reader();
-        if !reader.as_ref().is_some_and(|known| known.will_wake(waker)) {
-            *reader = Some(waker.clone());
-        }
+        keep(&mut self.wakers().reader, waker);
+    }
+
+    /// Wakes `waker`, of a write that waits, when the stream is to end.
+    pub(super) fn wake_writer_with(&self, waker: &Waker) {
+        keep(&mut self.wakers().writer, waker);
     }
 
     /// Whether one more packet may be handed to the library.
@@ -185,7 +193,8 @@ impl Transport {
     /// From now on the stream writes what this connection's outbox holds. Nothing of it may be in the library.
     pub(super) fn begin_direct(&self, connection: Arc<Connection>) {
         *self.direct() = Direct::On(connection);
-        if let Some(reader) = self.reader().take() {
+        let reader = self.wakers().reader.take();
+        if let Some(reader) = reader {
             reader.wake();
         }
     }
@@ -222,6 +231,14 @@ impl Transport {
         }
     }
 
+    /// The close that [`Self::give_back`] brought, if it did and nobody has taken it.
+    pub(super) fn take_returned(&self) -> Option<Closing> {
+        match &mut *self.direct() {
+            Direct::Returned(closing) => closing.take(),
+            Direct::Off | Direct::On(_) => None,
+        }
+    }
+
     /// Gives the place among the node's connections back: the session is over.
     pub(super) fn leave(&self) {
         let mut seat = self.seat.lock().expect("no code panics while it holds the seat");
@@ -251,10 +268,16 @@ impl Transport {
             .expect("no code panics while it holds the connection")
     }
 
-    fn reader(&self) -> MutexGuard<'_, Option<Waker>> {
-        self.reader
+    fn wakers(&self) -> MutexGuard<'_, Wakers> {
+        self.wakers
             .lock()
-            .expect("no code panics while it holds the waker")
+            .expect("no code panics while it holds the wakers")
+    }
+}
+
+fn keep(place: &mut Option<Waker>, waker: &Waker) {
+    if !place.as_ref().is_some_and(|known| known.will_wake(waker)) {
+        *place = Some(waker.clone());
     }
 }
 

@@ -28,8 +28,8 @@ use crate::outbox::{Encoded, Next, Outgoing, ReplyTo};
 
 /// How soon a full buffer of the library is tried again, should nobody tell that it drained.
 const RETRY: Duration = Duration::from_millis(20);
-/// How long a polling client may take to fetch what was said before its session is closed, and an official
-/// client to close by itself after it was disconnected.
+/// How long a client may take to take what waits before its session's close, a polling client to fetch what was
+/// said last, and an official client to close by itself after it was disconnected.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// How long to wait for the library to write what it holds before the stream takes over. What is not written by
@@ -58,6 +58,26 @@ impl Writer {
     }
 
     async fn write_all(&self) -> Result<(), Gone> {
+        let outbox = &self.connection.outbox;
+        tokio::select! {
+            last = self.write_until_close() => {
+                let closing = last?.unwrap_or_else(|| self.slow_consumer());
+                self.close(closing, FAREWELL).await
+            }
+            // Who does not take what comes before the close does not take the goodbye either.
+            () = outbox.overdue(FAREWELL) => {
+                self.transport.stop_direct(&self.connection);
+                let closing = match outbox.skip_to_close() {
+                    Next::Send(Outgoing::Close(closing)) => Some(closing),
+                    _ => self.transport.take_returned(),
+                };
+                self.close(closing.unwrap_or_else(|| self.slow_consumer()), Duration::ZERO).await
+            }
+        }
+    }
+
+    /// Answers with the close that was asked for, or with none where the outbox has overflowed.
+    async fn write_until_close(&self) -> Result<Option<Closing>, Gone> {
         let mut alarm = Alarm::new();
         let mut may_hand_over = true;
         loop {
@@ -66,7 +86,7 @@ impl Writer {
                 if may_hand_over {
                     // After that only an overflow is left to be found below.
                     if let Some(closing) = self.watch_stream().await {
-                        return self.close(closing).await;
+                        return Ok(Some(closing));
                     }
                     may_hand_over = false;
                 }
@@ -74,16 +94,18 @@ impl Writer {
             match self.connection.outbox.next() {
                 Next::Send(Outgoing::Event(event)) => self.event(&event).await?,
                 Next::Send(Outgoing::Reply(to, reply)) => self.reply(&to, reply).await?,
-                Next::Send(Outgoing::Close(closing)) => return self.close(closing).await,
+                Next::Send(Outgoing::Close(closing)) => return Ok(Some(closing)),
                 Next::Wait => self.connection.wait_for_more(&mut alarm).await,
-                Next::Overflowed => {
-                    self.connection.context.shards.meters().slow_consumers.add(1);
-                    let spread = self.connection.context.settings.retry_spread_ms;
-                    let closing = closing(CloseCode::SlowConsumer, "slow_consumer", Some(spread));
-                    return self.close(closing).await;
-                }
+                Next::Overflowed => return Ok(None),
             }
         }
+    }
+
+    /// Counts a consumer that is too slow, and words its close.
+    fn slow_consumer(&self) -> Closing {
+        self.connection.context.shards.meters().slow_consumers.add(1);
+        let spread = self.connection.context.settings.retry_spread_ms;
+        closing(CloseCode::SlowConsumer, "slow_consumer", Some(spread))
     }
 
     /// Lets the stream write, until it meets what it cannot do: a close, or the end of an outbox that overflowed.
@@ -155,8 +177,9 @@ impl Writer {
         }
     }
 
-    /// Says why, then closes: by a DISCONNECT where the client must stay away, else by the transport.
-    async fn close(&self, closing: Closing) -> Result<(), Gone> {
+    /// Says why, then closes: by a DISCONNECT where the client must stay away, else by the transport. What was said
+    /// is given `farewell` to reach the client.
+    async fn close(&self, closing: Closing, farewell: Duration) -> Result<(), Gone> {
         let stays = matches!(
             after_close(closing.code),
             AfterClose::Stay | AfterClose::ReconnectWithNewToken
@@ -164,18 +187,18 @@ impl Writer {
         let code = closing.code;
         let event = Encoded::new(ServerEvent::Closing(closing));
         // A slow consumer may have no room for it; the close itself does not wait for that.
-        let said = tokio::time::timeout(FAREWELL, self.event(&event)).await;
+        let said = tokio::time::timeout(farewell, self.event(&event)).await;
         tracing::debug!(connection = %self.connection.id(), code, said = matches!(said, Ok(Ok(()))), "closing");
         if stays && self.socket.clone().disconnect().is_ok() {
             // The DISCONNECT ends the connection and with it this writer. An official client closes the transport
             // by itself; whoever does not is closed here.
             let (endpoint, transport) = (self.endpoint.clone(), self.transport.clone());
             tokio::spawn(async move {
-                tokio::time::sleep(FAREWELL).await;
-                endpoint.close_session(&transport, FAREWELL).await;
+                tokio::time::sleep(farewell).await;
+                endpoint.close_session(&transport, farewell).await;
             });
         } else {
-            self.endpoint.close_session(&self.transport, FAREWELL).await;
+            self.endpoint.close_session(&self.transport, farewell).await;
         }
         Err(Gone)
     }
