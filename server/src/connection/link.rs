@@ -355,16 +355,33 @@ pub(super) fn closing(code: CloseCode, reason: &str, retry_spread_ms: Option<u64
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use std::collections::HashSet;
 
+    const NAMES: usize = 10_000;
+
     #[test]
-    fn ten_thousand_names_share_nothing() {
-        let names: HashSet<_> = (0..10_000).map(|_| mint_connection_id()).collect();
-        assert_eq!(names.len(), 10_000);
-        // 22 digits of 6 bits.
-        assert!(names.iter().all(|name| name.as_str().len() == 22));
-        // A counter or a clock would show as a prefix that many share.
-        let prefixes: HashSet<_> = names.iter().map(|name| name.as_str()[..4].to_owned()).collect();
-        assert!(prefixes.len() > 9_900, "{} prefixes", prefixes.len());
+    fn ten_thousand_names_are_128_random_bits_each() {
+        let names: Vec<_> = (0..NAMES).map(|_| mint_connection_id()).collect();
+        let different: HashSet<_> = names.iter().collect();
+        assert_eq!(different.len(), NAMES);
+        let bits: Vec<_> = names
+            .iter()
+            .map(|name| {
+                let bytes = URL_SAFE_NO_PAD.decode(name.as_str()).unwrap();
+                u128::from_be_bytes(bytes.try_into().expect("16 bytes"))
+            })
+            .collect();
+        // A bit that is fixed, a clock's or a counter's is the same in most names, or from each name to the next.
+        let half = |bits: &mut dyn Iterator<Item = u128>, bit: u32| {
+            let set = bits.filter(|bits| bits >> bit & 1 == 1).count();
+            // Eight standard deviations of a fair coin.
+            assert!(set.abs_diff(NAMES / 2) < 400, "bit {bit}: {set} of {NAMES}");
+        };
+        for bit in 0..u128::BITS {
+            half(&mut bits.iter().copied(), bit);
+            half(&mut bits.windows(2).map(|pair| pair[0] ^ pair[1]), bit);
+        }
     }
 }

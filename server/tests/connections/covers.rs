@@ -1,34 +1,21 @@
 //! What socketioxide would get wrong by itself. Each test fails without its cover (see `connection/socketio.rs`).
 
-use std::time::Duration;
-
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::bytes::{LAST, TEXT, fragments, head, masked, open, read_until};
 use crate::support::{
-    Client, POLLING, Polling, Socket, TestServer, WEBSOCKET, hasty, open_sid, token, within,
+    Client, POLLING, Polling, Socket, TestServer, WEBSOCKET, connect_packet, open_sid, token, within,
 };
-
-#[tokio::test]
-async fn the_private_session_id_is_never_told_as_a_name() {
-    let server = TestServer::start().await;
-    let mut client = Client::connect(&server, "u").await;
-    let hello = client.hello.to_string();
-    assert!(!hello.contains(&client.sid), "{hello}");
-    assert_ne!(client.hello["connectionId"], json!(client.sid));
-    let reply = client.request("no_such_event", &json!({})).await;
-    assert!(!reply.to_string().contains(&client.sid));
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn events_right_behind_the_connect_answer_are_taken() {
     let server = TestServer::start().await;
     for _ in 0..300 {
         let mut client = Client::open(&server).await;
-        let connect = format!("40{}", json!({"token": token("u")}));
-        client.socket.send(connect).await;
+        client.socket.send(connect_packet("u")).await;
         // The answer to CONNECT is written before the library's connect handler runs.
         assert!(client.packet().await.starts_with("40"));
         client.socket.send(r#"421["heartbeat",{"timestamp":7}]"#).await;
@@ -44,14 +31,63 @@ async fn a_body_that_cannot_be_read_is_answered_under_its_callback() {
         r#"421["publish",{"topic":5}]"#,
         r#"421["publish",{"topic":"public:a"}]"#,
         r#"421["publish",7]"#,
+        r#"421["publish",null]"#,
+        r#"421["publish",[{"topic":"public:a","payload":1}]]"#,
+        r#"421["publish","public:a",1]"#,
         r#"421["publish"]"#,
+        r#"421["publish",{"topic":"public:a","payload":1,"messageId":7}]"#,
+        r#"421["publish",{"messages":{}}]"#,
+        r#"421["subscribe",{"topics":5}]"#,
+        r#"421["subscribe",{"topic":"public:a","since":3}]"#,
+        r#"421["history",{"topic":"public:a","limit":"all"}]"#,
+        r#"421["refresh",{}]"#,
+        r#"421["read",{"topic":"public:a"}]"#,
         r#"421["__proto__",{}]"#,
         r#"421["connect",{}]"#,
+        r#"421["",{}]"#,
     ] {
         client.socket.send(packet).await;
         let reply = client.ack(1).await;
         assert_eq!(reply["code"], "invalid_message", "{packet}: {reply}");
+        assert_eq!(reply["error"], reply["message"]);
     }
+    let polling = Polling::connect(&server, "p").await;
+    polling.post(r#"421["publish",7]"#).await;
+    assert!(polling.until("431[").await.contains("invalid_message"));
+}
+
+#[tokio::test]
+async fn a_binary_body_that_cannot_be_read_is_answered_under_its_callback() {
+    let server = TestServer::start().await;
+    let mut client = Client::connect(&server, "u").await;
+    for packet in [
+        r#"451-1["publish"]"#,
+        r#"451-1["publish",{"_placeholder":true,"num":0}]"#,
+        r#"451-1["publish",{"topic":{"_placeholder":true,"num":0},"payload":1}]"#,
+        r#"451-1["no_such_event",{"_placeholder":true,"num":0}]"#,
+    ] {
+        client.socket.send(packet).await;
+        client.socket.try_send(Message::binary(vec![1, 2])).await.unwrap();
+        assert_eq!(client.ack(1).await["code"], "invalid_message", "{packet}");
+    }
+}
+
+#[tokio::test]
+async fn a_binary_event_whose_parts_do_not_follow_ends_the_session() {
+    // As in the protocol's own decoder: what comes next can belong to nothing.
+    let server = TestServer::start().await;
+    let mut client = Client::connect(&server, "u").await;
+    let part = r#"{"_placeholder":true,"num":0}"#;
+    let event = format!(r#"451-1["publish",{{"topic":"public:a","payload":{part}}}]"#);
+    client.socket.send(event).await;
+    client.socket.send(r#"422["heartbeat",{}]"#).await;
+    assert!(client.rest().await.iter().all(|packet| !packet.starts_with("43")));
+    server.emptied().await;
+
+    let mut client = Client::connect(&server, "u").await;
+    client.socket.try_send(Message::binary(vec![1, 2])).await.unwrap();
+    client.rest().await;
+    server.emptied().await;
 }
 
 #[tokio::test]
@@ -126,28 +162,126 @@ async fn other_namespaces_are_refused_and_a_second_connect_changes_nothing() {
     assert_eq!(server.count(), (1, 1));
 }
 
+/// What an event may take: Engine.IO's `4`, Socket.IO's `2` and the brackets belong to the frame.
+const MOST_BYTES: usize = 2 * 64 * 1_024 + 4 * 1_024;
+
+/// An event of this length, answered with a refusal under the callback 1.
+fn event_of(bytes: usize) -> String {
+    let event = format!("421[\"heartbeat\",\"{}\"]", "x".repeat(bytes - 19));
+    assert_eq!(event.len(), bytes);
+    event
+}
+
 #[tokio::test]
 async fn frames_over_the_limit_close_the_session() {
     let server = TestServer::start().await;
-    let most = 2 * 64 * 1_024 + 4 * 1_024;
     let mut client = Client::connect(&server, "u").await;
-    // Engine.IO's `4`, Socket.IO's `2` and the brackets belong to the frame.
-    let frame = |bytes: usize| format!("421[\"heartbeat\",\"{}\"]", "x".repeat(bytes - 19));
-    assert_eq!(frame(most).len(), most);
-    client.socket.send(frame(most)).await;
+    client.socket.send(event_of(MOST_BYTES)).await;
     assert_eq!(client.ack(1).await["code"], "invalid_message");
-    client.socket.send(frame(most + 1)).await;
-    client.rest().await;
+    client.socket.send(event_of(MOST_BYTES + 1)).await;
+    assert!(client.rest().await.is_empty());
     server.emptied().await;
 
     let polling = Polling::connect(&server, "u").await;
-    assert_eq!(polling.post(frame(most + 1)).await.0, 413);
+    assert_eq!(polling.post(event_of(MOST_BYTES + 1)).await.0, 413);
+    server.emptied().await;
+}
+
+#[tokio::test]
+async fn a_frame_is_refused_by_its_head_and_not_waited_for() {
+    // Not by a heartbeat that nobody answers.
+    let server = TestServer::with(|config| config.heartbeat.timeout_ms = 60_000).await;
+    let stream = TcpStream::connect(server.address()).await.unwrap();
+    let mut stream = open(stream, WEBSOCKET).await;
+    stream.write_all(&masked(&connect_packet("u"))).await.unwrap();
+    stream
+        .write_all(&head(LAST | TEXT, MOST_BYTES + 1))
+        .await
+        .unwrap();
+    let mut read = Vec::new();
+    within("the end", stream.read_to_end(&mut read)).await.unwrap();
+    server.emptied().await;
+}
+
+#[tokio::test]
+async fn a_message_of_many_frames_is_limited_as_a_whole() {
+    let server = TestServer::start().await;
+    for (bytes, answered) in [(MOST_BYTES, true), (MOST_BYTES + 1, false)] {
+        let stream = TcpStream::connect(server.address()).await.unwrap();
+        let mut stream = open(stream, WEBSOCKET).await;
+        stream.write_all(&masked(&connect_packet("u"))).await.unwrap();
+        assert!(read_until(&mut stream, "connected").await);
+        stream.write_all(&fragments(&event_of(bytes))).await.unwrap();
+        assert_eq!(read_until(&mut stream, "431[").await, answered, "{bytes}");
+    }
+    server.emptied().await;
+}
+
+#[tokio::test]
+async fn the_attachments_of_an_event_are_limited_as_a_whole() {
+    let server = TestServer::start().await;
+    let mut client = Client::connect(&server, "u").await;
+    let part = |n: usize| json!({"_placeholder": true, "num": n});
+    let body = json!({"topic": "public:a", "payload": [part(0), part(1)]});
+    client
+        .socket
+        .send(format!("452-1{}", json!(["publish", body])))
+        .await;
+    for _ in 0..2 {
+        let half = Message::binary(vec![0; MOST_BYTES / 2 + 1]);
+        client.socket.try_send(half).await.unwrap();
+    }
+    assert!(client.rest().await.iter().all(|packet| !packet.starts_with("43")));
+    server.emptied().await;
+}
+
+#[tokio::test]
+async fn a_session_without_a_user_ends_in_time_on_each_transport() {
+    let server = TestServer::with(|config| config.limits.authenticate_ms = 300).await;
+    let mut silent = Client::open(&server).await;
+    silent.rest().await;
+    let _polling = Polling::open(&server).await;
+    // Refused once, and quiet then.
+    let mut refused = Client::open(&server).await;
+    refused.socket.send(r#"40{"token":"nonsense"}"#).await;
+    let answer = refused.packet().await;
+    assert!(
+        answer.starts_with("44{\"message\":\"Authentication failed"),
+        "{answer}"
+    );
+    refused.rest().await;
+    server.emptied().await;
+}
+
+#[tokio::test]
+async fn an_upgrade_that_is_begun_and_not_finished_ends_in_time() {
+    let server = TestServer::with(|config| config.limits.authenticate_ms = 300).await;
+    let polling = Polling::connect(&server, "u").await;
+    let url = server.url(&format!("{WEBSOCKET}&sid={}", polling.sid));
+    let mut socket = Socket::open(&url, &[]).await.unwrap();
+    socket.send("2probe").await;
+    assert_eq!(socket.text().await, "3probe");
+    assert!(socket.receive().await.is_err());
+    server.emptied().await;
+}
+
+#[tokio::test]
+async fn attachments_that_come_too_late_end_the_session() {
+    let server = TestServer::with(|config| config.limits.authenticate_ms = 300).await;
+    let mut client = Client::connect(&server, "u").await;
+    let part = r#"{"_placeholder":true,"num":0}"#;
+    let event = format!(r#"451-1["publish",{{"topic":"public:a","payload":{part}}}]"#);
+    client.socket.send(event).await;
+    tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+    client.socket.try_send(Message::binary(vec![1, 2])).await.unwrap();
+    assert!(client.rest().await.iter().all(|packet| !packet.starts_with("43")));
     server.emptied().await;
 }
 
 #[tokio::test]
 async fn more_than_ten_attachments_close_the_session() {
-    let server = TestServer::start().await;
+    // Not by a heartbeat that nobody answers.
+    let server = TestServer::with(|config| config.heartbeat.timeout_ms = 60_000).await;
     let mut client = Client::connect(&server, "u").await;
     client.socket.send(r#"4511-["publish",{}]"#).await;
     client.rest().await;
@@ -173,97 +307,6 @@ async fn binary_parts_that_are_not_named_once_are_refused() {
         client.socket.try_send(Message::binary(vec![1, 2])).await.unwrap();
         assert_eq!(client.ack(1).await["code"], "invalid_message", "{payload}");
     }
-}
-
-/// A WebSocket whose owner never reads, with as little room in the kernel as it lets itself be given.
-async fn deaf_socket(server: &TestServer, path: &str) -> TcpStream {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.set_recv_buffer_size(1_024).unwrap();
-    let mut stream = socket.connect(server.address()).await.unwrap();
-    let handshake = format!(
-        "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    );
-    stream.write_all(handshake.as_bytes()).await.unwrap();
-    stream
-}
-
-/// The same, connected over Socket.IO: it reads so far and no further.
-async fn deaf_client(server: &TestServer) -> TcpStream {
-    let mut stream = deaf_socket(server, WEBSOCKET).await;
-    let connect = format!("40{}", json!({"token": token("deaf")}));
-    stream.write_all(&masked(&connect)).await.unwrap();
-    let mut read = Vec::new();
-    while !String::from_utf8_lossy(&read).contains("heartbeatInterval") {
-        within("connected", stream.read_buf(&mut read)).await.unwrap();
-    }
-    stream
-}
-
-/// A masked text frame of a client; a mask of zeros leaves the text as it is.
-fn masked(text: &str) -> Vec<u8> {
-    let mut frame = vec![0x81];
-    match u8::try_from(text.len()) {
-        Ok(length) if length < 126 => frame.push(0x80 | length),
-        _ => {
-            frame.push(0x80 | 126);
-            frame.extend_from_slice(&u16::try_from(text.len()).unwrap().to_be_bytes());
-        }
-    }
-    frame.extend_from_slice(&[0; 4]);
-    frame.extend_from_slice(text.as_bytes());
-    frame
-}
-
-/// Keeps asking for answers that it never reads until the server has had enough.
-async fn ask_and_never_read(stream: &mut TcpStream, request: &str) {
-    let frame = masked(request).repeat(100);
-    let flood = async { while stream.write_all(&frame).await.is_ok() {} };
-    within("the server to give up", flood).await;
-}
-
-#[tokio::test]
-async fn a_reader_that_takes_nothing_is_dropped_from_socket_io() {
-    let server = TestServer::with(hasty).await;
-    let mut stream = deaf_client(&server).await;
-    ask_and_never_read(&mut stream, r#"42["no_such_event",{}]"#).await;
-    // The stream stays open on this side: it is the server that lets go.
-    server.emptied().await;
-    drop(stream);
-}
-
-#[tokio::test]
-async fn a_reader_that_takes_nothing_is_dropped_from_raw() {
-    let server = TestServer::with(hasty).await;
-    let path = format!("/api/v1/ws?token={}", token("deaf"));
-    let mut stream = deaf_socket(&server, &path).await;
-    ask_and_never_read(&mut stream, r#"{"type":"no_such_type","data":{}}"#).await;
-    server.emptied().await;
-    drop(stream);
-}
-
-#[tokio::test]
-async fn a_ping_flood_of_a_peer_that_never_reads_ends() {
-    let server = TestServer::with(hasty).await;
-    let path = format!("/api/v1/ws?token={}", token("deaf"));
-    let mut stream = deaf_socket(&server, &path).await;
-    let ping = [&[0x89, 0x80 | 125, 0, 0, 0, 0][..], &[7; 125][..]]
-        .concat()
-        .repeat(100);
-    let flood = async { while stream.write_all(&ping).await.is_ok() {} };
-    within("the server to give up", flood).await;
-    server.emptied().await;
-}
-
-#[tokio::test]
-async fn a_stuck_client_does_not_hold_up_the_end_of_the_server() {
-    let mut server = TestServer::start().await;
-    let mut stream = deaf_client(&server).await;
-    let frame = masked(r#"42["no_such_event",{}]"#).repeat(1_000);
-    // As much as goes in before both sides are full.
-    let a_moment = Duration::from_millis(300);
-    while let Ok(Ok(())) = tokio::time::timeout(a_moment, stream.write_all(&frame)).await {}
-    server.stop().await;
 }
 
 #[tokio::test]

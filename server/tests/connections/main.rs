@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails a test")]
 
+mod bytes;
 mod capabilities;
 mod covers;
 mod frames;
 mod handshakes;
+mod identities;
 mod lifetimes;
 mod limits;
 mod members;
@@ -14,6 +16,7 @@ mod permissions;
 mod raw;
 mod revocation;
 mod sessions;
+mod stalls;
 mod support;
 #[path = "../tables/permissions.rs"]
 mod tables;

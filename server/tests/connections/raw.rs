@@ -1,9 +1,12 @@
 //! The raw WebSocket, frame by frame (SPEC §7; FAULTS 3, 7, 8, 10).
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{Socket, TestServer, hasty, token};
+use crate::bytes::{LAST, TEXT, fragments, head, open};
+use crate::support::{Socket, TestServer, hasty, token, within};
 
 /// A client of `/api/v1/ws`.
 pub(crate) struct RawClient {
@@ -94,19 +97,64 @@ async fn frames_that_are_no_envelope_are_answered_and_five_in_a_row_close() {
     server.emptied().await;
 }
 
+const MOST_BYTES: usize = 2 * 64 * 1_024 + 4 * 1_024;
+
+/// A `ping` of this length.
+fn ping_of(bytes: usize) -> String {
+    let rest = json!({"type": "ping", "data": ""}).to_string().len();
+    json!({"type": "ping", "data": "x".repeat(bytes - rest)}).to_string()
+}
+
 #[tokio::test]
 async fn a_frame_over_the_limit_closes_with_1009() {
     let server = TestServer::start().await;
-    let most = 2 * 64 * 1_024 + 4 * 1_024;
-    let envelope = |bytes: usize| {
-        let rest = json!({"type": "ping", "data": ""}).to_string().len();
-        json!({"type": "ping", "data": "x".repeat(bytes - rest)}).to_string()
-    };
     let mut client = RawClient::connect(&server, &token("u")).await;
-    client.socket.send(envelope(most)).await;
+    client.socket.send(ping_of(MOST_BYTES)).await;
     client.frame("pong").await;
-    client.socket.send(envelope(most + 1)).await;
+    client.socket.send(ping_of(MOST_BYTES + 1)).await;
     assert_eq!(client.socket.close_code().await, Some(1009));
+    server.emptied().await;
+}
+
+/// Reads to the end and answers with the code of the close frame there.
+async fn close_code_at_the_end(stream: &mut TcpStream) -> u16 {
+    let mut read = Vec::new();
+    within("the end", stream.read_to_end(&mut read)).await.unwrap();
+    let [.., 0x88, 2, high, low] = read[..] else {
+        panic!(
+            "no close frame at the end of {:?}",
+            String::from_utf8_lossy(&read)
+        );
+    };
+    u16::from_be_bytes([high, low])
+}
+
+async fn bare(server: &TestServer) -> TcpStream {
+    let stream = TcpStream::connect(server.address()).await.unwrap();
+    open(stream, &format!("/api/v1/ws?token={}", token("u"))).await
+}
+
+#[tokio::test]
+async fn a_frame_is_refused_by_its_head_and_not_waited_for() {
+    let server = TestServer::start().await;
+    let mut stream = bare(&server).await;
+    stream
+        .write_all(&head(LAST | TEXT, MOST_BYTES + 1))
+        .await
+        .unwrap();
+    assert_eq!(close_code_at_the_end(&mut stream).await, 1009);
+    server.emptied().await;
+}
+
+#[tokio::test]
+async fn a_message_of_many_frames_is_limited_as_a_whole() {
+    let server = TestServer::start().await;
+    let mut stream = bare(&server).await;
+    stream
+        .write_all(&fragments(&ping_of(MOST_BYTES + 1)))
+        .await
+        .unwrap();
+    assert_eq!(close_code_at_the_end(&mut stream).await, 1009);
     server.emptied().await;
 }
 
@@ -153,7 +201,7 @@ async fn a_peer_without_a_sign_of_life_is_closed_with_4004() {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     };
-    crate::support::within("the server to notice", noticed).await;
+    within("the server to notice", noticed).await;
     assert_eq!(client.socket.close_code().await, Some(4004));
 }
 

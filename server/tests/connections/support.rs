@@ -1,6 +1,7 @@
 //! A server of one's own, and clients that say exactly what they are told to.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bmt_server::config::{Config, Mode, Secret};
@@ -9,7 +10,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -81,11 +82,19 @@ impl TestServer {
             .unwrap_or_else(|_| panic!("{:?} connections and transports are left", self.count()));
     }
 
-    /// Begins the end and waits for it.
+    /// Begins the end and waits for it, and for everything to let go of what the server's parts share.
     pub(crate) async fn stop(&mut self) {
         let running = self.running.take().unwrap();
+        let node = Arc::downgrade(running.node());
         running.node().shutdown.begin();
         within("the server's end", running.finished()).await;
+        // The stores close with it.
+        let let_go = async {
+            while node.strong_count() > 0 {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        within("the last to let go of the node", let_go).await;
     }
 }
 
@@ -114,6 +123,11 @@ pub(crate) fn token_with(sub: &str, more: &Value) -> String {
 
 pub(crate) fn token(sub: &str) -> String {
     token_with(sub, &json!({}))
+}
+
+/// The CONNECT packet of the user `sub`.
+pub(crate) fn connect_packet(sub: &str) -> String {
+    format!("40{}", json!({"token": token(sub)}))
 }
 
 /// A WebSocket that is written to and read from by hand.
@@ -205,7 +219,8 @@ impl Client {
 
     pub(crate) async fn connect_with(server: &TestServer, token: &str) -> Self {
         let mut client = Self::open(server).await;
-        client.socket.send(format!("40{}", json!({"token": token}))).await;
+        let connect = format!("40{}", json!({"token": token}));
+        client.socket.send(connect).await;
         assert!(client.packet().await.starts_with("40{\"sid\":"));
         client.hello = client.event("connected").await;
         client
@@ -305,8 +320,7 @@ impl Polling {
     /// Connects as `sub` and waits until that is answered.
     pub(crate) async fn connect(server: &TestServer, sub: &str) -> Self {
         let polling = Self::open(server).await;
-        let connect = format!("40{}", json!({"token": token(sub)}));
-        assert_eq!(polling.post(connect).await, (200, "ok".to_owned()));
+        assert_eq!(polling.post(connect_packet(sub)).await, (200, "ok".to_owned()));
         polling.until("connected").await;
         polling
     }
