@@ -227,7 +227,7 @@ async fn admit(control: &Control, headers: &HeaderMap, scope: Scope) -> Result<O
             ))
         }
         Credential::Token(token) => {
-            let identity = control.node.authenticator.authenticate(Some(token), now_ms);
+            let identity = control.node.authenticator.admit(Some(token), now_ms).await;
             let user = identity.map_err(|reason| unknown(reason.into()))?.user;
             let id = user.user_id.as_str().to_owned();
             if user.role == Role::Admin {
