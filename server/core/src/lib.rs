@@ -45,11 +45,11 @@
 //! let topic = ChannelName::parse("public:chat")?;
 //! let namespaces = Namespaces::default();
 //! let namespace = namespaces.of(&topic).ok_or("a known namespace")?;
-//! let retention = Retention::of(namespace);
+//! let retention = Retention::of(&namespace);
 //! let (now_ms, window_ms, random) = (1_700_000_000_000, 86_400_000, 42);
 //!
 //! let mut history = Stream::new(Epoch::new("first"));
-//! let mut channel = Channel::new(topic.clone(), namespace, history.open(retention, now_ms), now_ms);
+//! let mut channel = Channel::new(topic.clone(), &namespace, history.open(retention, now_ms), now_ms);
 //!
 //! // Whatever leads to a connection: an outbox in the server, a name here.
 //! let user = User { user_id: UserId::new("u1"), name: "Ann".into(), role: Role::User, permissions: vec![] };
