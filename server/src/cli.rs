@@ -19,7 +19,7 @@ use crate::config::{Config, ConfigError, Flags, Mode};
 
 /// BMT Realtime: channels, history and presence over WebSocket and Socket.IO, in one binary.
 #[derive(Parser)]
-#[command(name = "bmt-server", version, about, arg_required_else_help = true)]
+#[command(name = "bmt-server", version, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -26,7 +26,7 @@ pub(super) enum Task {
         /// What is typed at login
         username: String,
         /// What is shown to people [default: the username]
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         name: String,
         /// What it may do
         #[arg(long, value_enum, default_value = "user")]
