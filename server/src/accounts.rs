@@ -28,15 +28,17 @@ use tokio::time::Instant;
 
 use crate::auth::{RefreshKey, SessionId, Standings};
 use crate::config::Config;
+use crate::database::{OpenError, Why, Worker};
 use database::Database;
 use password::Passwords;
+use schema::SCHEMA;
 use standing::StandingTable;
 use throttle::Throttle;
 
 pub use account::Account;
 pub use administration::{AccountError, NewAccount};
 pub use choice::{ChoiceError, PasswordReset};
-pub use database::{OpenError, StoreError};
+pub use database::StoreError;
 pub use dev::DEV_ACCOUNTS;
 pub use login::{Login, LoginError, RefreshError};
 pub use sessions::OpenSession;
@@ -83,9 +85,12 @@ impl Accounts {
     /// # Errors
     /// Where the file cannot be used, or a newer version of the server wrote it.
     pub fn open(path: &Path, config: &Config, now_ms: u64) -> Result<Self, OpenError> {
-        let mut connection = schema::open(path)?;
-        dev::admit(&mut connection, config.mode)?;
-        Self::over(connection, config, now_ms)
+        let open = || {
+            let mut connection = SCHEMA.open(path)?;
+            dev::admit(&mut connection, config.mode)?;
+            Self::over(connection, config, now_ms)
+        };
+        open().map_err(|why| OpenError::new(path, why))
     }
 
     /// Opens the database for a command of an operator. Beside a running server the file stays of that server's
@@ -100,19 +105,21 @@ impl Accounts {
         now_ms: u64,
     ) -> Result<Self, OpenError> {
         let connection = if beside_server {
-            schema::open_as_it_is(path)?
+            SCHEMA.open_as_it_is(path)
         } else {
-            schema::open(path)?
+            SCHEMA.open(path)
         };
-        Self::over(connection, config, now_ms)
+        connection
+            .and_then(|connection| Self::over(connection, config, now_ms))
+            .map_err(|why| OpenError::new(path, why))
     }
 
-    fn over(connection: rusqlite::Connection, config: &Config, now_ms: u64) -> Result<Self, OpenError> {
+    fn over(connection: rusqlite::Connection, config: &Config, now_ms: u64) -> Result<Self, Why> {
         // Access tokens of a login that ended longer ago have expired by themselves.
         let remember_ms = (config.auth.access_ttl_s + config.auth.leeway_s) * 1_000;
         let standings = StandingTable::load(&connection, remember_ms, now_ms)?;
         Ok(Self {
-            database: Database::start(connection)?,
+            database: Database(Worker::start("accounts", connection).map_err(Why::Thread)?),
             passwords: Passwords::new(),
             throttle: Arc::new(Throttle::new(config.limits.login_per_minute)),
             strangers: Arc::new(Throttle::new(config.limits.login_per_minute)),

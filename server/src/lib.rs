@@ -40,6 +40,7 @@ pub mod accounts;
 pub mod auth;
 pub mod backup;
 pub mod data_dir;
+pub mod database;
 pub mod members;
 pub mod records;
 

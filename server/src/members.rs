@@ -15,7 +15,6 @@ mod error;
 mod list;
 mod schema;
 mod table;
-mod writer;
 
 #[cfg(test)]
 mod tests;
@@ -27,10 +26,11 @@ use bmt_server_core::session::Memberships;
 use bmt_shared::id::UserId;
 use tokio::sync::broadcast;
 
+use crate::database::{OpenError, Why, Worker};
+use schema::SCHEMA;
 use table::Table;
-use writer::Writer;
 
-pub use error::{MembersError, OpenError};
+pub use error::MembersError;
 pub use list::{List, Member, MemberRole};
 
 /// Lists of one node. Everything is in memory, some 200 bytes a list and 100 an entry.
@@ -66,7 +66,7 @@ pub struct Change {
 #[derive(Clone)]
 pub struct Members {
     table: Arc<Table>,
-    writer: Writer,
+    writer: Worker,
     changes: broadcast::Sender<Change>,
 }
 
@@ -76,13 +76,15 @@ impl Members {
     /// # Errors
     /// Where the file cannot be used, or a newer version of the server wrote it.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let connection = schema::open(path)?;
-        let table = Arc::new(Table::load(&connection)?);
-        Ok(Self {
-            table,
-            writer: Writer::start(connection)?,
-            changes: broadcast::Sender::new(CHANGES),
-        })
+        let open = || {
+            let connection = SCHEMA.open(path)?;
+            Ok(Self {
+                table: Arc::new(Table::load(&connection)?),
+                writer: Worker::start("members", connection).map_err(Why::Thread)?,
+                changes: broadcast::Sender::new(CHANGES),
+            })
+        };
+        open().map_err(|why| OpenError::new(path, why))
     }
 
     /// What sessions ask.

@@ -7,7 +7,6 @@
 mod audit;
 mod crash;
 mod key;
-mod reads;
 mod schema;
 mod writer;
 
@@ -15,10 +14,13 @@ mod writer;
 mod tests;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use reads::Reads;
+use rusqlite::Connection;
+
+use crate::database::{OpenError, Why, Worker, open_reader};
+use schema::SCHEMA;
 use writer::Writer;
 
 pub use audit::{Actor, AuditEntry, AuditPage, AuditQuery, AuditRow, Outcome};
@@ -41,41 +43,11 @@ pub struct Retention {
 #[derive(Clone)]
 pub struct Records {
     writer: Writer,
-    reads: Reads,
+    reader: Worker,
     keys: Arc<key::KeyTable>,
     retention: Retention,
     written: Arc<std::sync::atomic::AtomicU64>,
 }
-
-/// Why the database cannot be opened.
-#[derive(Debug)]
-pub enum OpenError {
-    /// A newer server wrote it.
-    Newer(PathBuf),
-    /// Another program's database.
-    Foreign(PathBuf),
-    /// SQLite refused.
-    Sql(PathBuf, rusqlite::Error),
-    /// No thread could be started.
-    Thread(std::io::Error),
-}
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Newer(path) => write!(
-                f,
-                "{} was written by a newer server. Run that newer version, or restore a backup from before it.",
-                path.display()
-            ),
-            Self::Foreign(path) => write!(f, "{} is a database of another program.", path.display()),
-            Self::Sql(path, error) => write!(f, "{} cannot be used: {error}.", path.display()),
-            Self::Thread(error) => write!(f, "the records' threads cannot be started: {error}."),
-        }
-    }
-}
-
-impl std::error::Error for OpenError {}
 
 /// Why something was not read or written. It is the server's fault, never the caller's.
 #[derive(Debug)]
@@ -117,25 +89,27 @@ impl Records {
     /// # Errors
     /// Where the file cannot be used, or a newer version of the server wrote it.
     pub fn open(path: &Path, retention: Retention) -> Result<Self, OpenError> {
-        let sql = |error| OpenError::Sql(path.to_owned(), error);
-        let connection = schema::open(path)?;
-        let keys = key::KeyTable::new(schema::salt(&connection).map_err(sql)?);
-        let reading = schema::open_reader(path).map_err(sql)?;
-        Ok(Self {
-            writer: Writer::start(connection).map_err(OpenError::Thread)?,
-            reads: Reads::start(reading).map_err(OpenError::Thread)?,
-            keys: Arc::new(keys),
-            retention,
-            written: Arc::default(),
-        })
+        let open = || {
+            let connection = SCHEMA.open(path)?;
+            let keys = key::KeyTable::new(schema::salt(&connection)?);
+            let reading = open_reader(path)?;
+            Ok(Self {
+                writer: Writer::start(connection).map_err(Why::Thread)?,
+                reader: Worker::start("records-read", reading).map_err(Why::Thread)?,
+                keys: Arc::new(keys),
+                retention,
+                written: Arc::default(),
+            })
+        };
+        open().map_err(|why| OpenError::new(path, why))
     }
-}
 
-/// SQLite's integers are signed; a time in ms is far from the end of either.
-fn sql_ms(ms: u64) -> i64 {
-    i64::try_from(ms).unwrap_or(i64::MAX)
-}
-
-fn from_sql_ms(ms: i64) -> u64 {
-    u64::try_from(ms).unwrap_or(0)
+    /// Asks on the reading thread, so that nobody who asks waits for a flush of the disk.
+    async fn read<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, RecordsError> {
+        let answer = self.reader.run(move |connection| question(connection)).await;
+        answer.ok_or(RecordsError::Closed)?.map_err(RecordsError::Sql)
+    }
 }

@@ -15,14 +15,15 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::accounts::{Accounts, OpenError, StoreError};
+use crate::accounts::{Accounts, StoreError};
 use crate::clock;
 use crate::config::{Config, Mode, Secret};
 use crate::connection::{Live, Realtime};
 use crate::data_dir::{DataDir, DataDirError};
+use crate::database;
 use crate::history::{Histories, MemoryHistory, SqliteHistory, SqliteSettings};
 use crate::http;
-use crate::members::{self, Members};
+use crate::members::Members;
 use crate::node::Node;
 use crate::random;
 use crate::records::{self, RECORDS_FILE, Records};
@@ -45,12 +46,8 @@ const STORES_LIMIT: Duration = Duration::from_secs(2);
 pub enum StartError {
     /// The data folder is taken or cannot be used.
     DataDir(DataDirError),
-    /// The account database cannot be opened.
-    Accounts(OpenError),
-    /// The database of keys and of the audit log cannot be opened.
-    Records(records::OpenError),
-    /// The database of member lists cannot be opened.
-    Members(members::OpenError),
+    /// The database of accounts, of member lists or of records cannot be opened.
+    Database(database::OpenError),
     /// The message database cannot be opened.
     Messages(crate::history::OpenError),
     /// The account database cannot be written to.
@@ -65,10 +62,8 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::DataDir(error) => error.fmt(f),
-            Self::Accounts(error) => error.fmt(f),
-            Self::Members(error) => error.fmt(f),
+            Self::Database(error) => error.fmt(f),
             Self::Messages(error) => error.fmt(f),
-            Self::Records(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::Keys(why) => write!(
                 f,
@@ -145,9 +140,9 @@ pub async fn start(mut config: Config, dev_password: Option<Secret>) -> Result<R
         config.auth.jwt_secret = data_dir.dev_secret().map_err(StartError::DataDir)?;
     }
     let accounts =
-        Accounts::open(&data_dir.file(ACCOUNTS_FILE), &config, now_ms).map_err(StartError::Accounts)?;
+        Accounts::open(&data_dir.file(ACCOUNTS_FILE), &config, now_ms).map_err(StartError::Database)?;
     let retention = records::Retention::of(&config.audit);
-    let records = Records::open(&data_dir.file(RECORDS_FILE), retention).map_err(StartError::Records)?;
+    let records = Records::open(&data_dir.file(RECORDS_FILE), retention).map_err(StartError::Database)?;
     let mut made_password = None;
     if config.mode == Mode::Dev {
         let password =
@@ -157,7 +152,7 @@ pub async fn start(mut config: Config, dev_password: Option<Secret>) -> Result<R
             .await
             .map_err(StartError::Store)?;
     }
-    let members = Members::open(&data_dir.file(MEMBERS_FILE)).map_err(StartError::Members)?;
+    let members = Members::open(&data_dir.file(MEMBERS_FILE)).map_err(StartError::Database)?;
     let histories = histories(&config, &data_dir)?;
     let (listener, address) = listen::listen(&config.http)?;
     warn_if_public(&config, address);

@@ -5,6 +5,7 @@ use bmt_shared::identity::{Role, User};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::auth::{BUILT_IN_ISSUER, Standing};
+use crate::database::to_sql;
 
 /// A built-in account, without its password.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,15 +77,10 @@ pub(super) fn insert(
             role.as_str(),
             password_hash,
             dev,
-            sql_ms(now_ms),
+            to_sql(now_ms),
         ],
     )?;
     Ok(id)
-}
-
-/// SQLite's integers are signed; a time in ms is far from the end of either.
-pub(super) fn sql_ms(ms: u64) -> i64 {
-    i64::try_from(ms).unwrap_or(i64::MAX)
 }
 
 pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Account> {

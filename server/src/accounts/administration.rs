@@ -10,13 +10,14 @@ use bmt_shared::identity::Role;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use tracing::info;
 
-use super::account::{self, COLUMNS, canonical, sql_ms};
+use super::account::{self, COLUMNS, canonical};
 use super::password::{self, PasswordError};
 use super::session;
 use super::{Account, Accounts, Revocation, StoreError};
 use crate::auth::{ANY_ISSUER, BUILT_IN_ISSUER, SessionId};
 use crate::clock;
 use crate::config::Secret;
+use crate::database::to_sql;
 
 /// Longest username, in bytes; it stands in lists.
 const USERNAME_BYTES: usize = 64;
@@ -330,7 +331,7 @@ fn apply(
     let all = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     all.execute(
         "INSERT OR IGNORE INTO account (user_id, issuer, subject, name, created_ms) VALUES (?1, ?2, ?1, ?1, ?3)",
-        params![id, ANY_ISSUER, sql_ms(now_ms)],
+        params![id, ANY_ISSUER, to_sql(now_ms)],
     )?;
     match change {
         Change::Blocked(blocked) => all.execute(
@@ -355,7 +356,7 @@ fn remove(connection: &mut Connection, id: &str, built_in: bool, now_ms: u64) ->
         all.execute(
             "UPDATE account SET username = NULL, name = '', role = NULL, permissions = '[]', password_hash = NULL, \
              blocked = 1, dev = 0, removed_ms = ?2 WHERE user_id = ?1",
-            params![id, sql_ms(now_ms)],
+            params![id, to_sql(now_ms)],
         )?;
     } else {
         all.execute("DELETE FROM account WHERE user_id = ?1", [id])?;

@@ -8,12 +8,13 @@ use bmt_shared::identity::Role;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use sha2::{Digest, Sha256};
 
-use super::account::{self, canonical, sql_ms};
+use super::account::{self, canonical};
 use super::password::{PASSWORD_BYTES, PasswordError};
 use super::throttle::TooMany;
 use super::{Account, AccountError, Accounts, Login, NewAccount, StoreError};
 use crate::auth::SessionId;
 use crate::config::Secret;
+use crate::database::to_sql;
 use crate::random;
 
 /// How long an administrator's link holds, ms: until the next working day.
@@ -157,11 +158,11 @@ impl Accounts {
                 let all = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
                 all.execute(
                     "DELETE FROM password_reset WHERE user_id = ?1 OR expires_ms <= ?2",
-                    params![id.as_str(), sql_ms(now_ms)],
+                    params![id.as_str(), to_sql(now_ms)],
                 )?;
                 all.execute(
                     "INSERT INTO password_reset (code_hash, user_id, expires_ms) VALUES (?1, ?2, ?3)",
-                    params![hash, id.as_str(), sql_ms(now_ms + RESET_MS)],
+                    params![hash, id.as_str(), to_sql(now_ms + RESET_MS)],
                 )?;
                 all.commit()
             })
@@ -218,7 +219,7 @@ fn holder(connection: &Connection, hash: &[u8; 32], now_ms: u64) -> rusqlite::Re
     connection
         .query_row(
             "SELECT user_id FROM password_reset WHERE code_hash = ?1 AND expires_ms > ?2",
-            params![hash, sql_ms(now_ms)],
+            params![hash, to_sql(now_ms)],
             |row| Ok(UserId::new(row.get_ref(0)?.as_str()?)),
         )
         .optional()

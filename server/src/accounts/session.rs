@@ -7,8 +7,9 @@
 use bmt_shared::id::UserId;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::account::{self, Account, sql_ms};
+use super::account::{self, Account};
 use crate::auth::{RefreshToken, SessionId};
+use crate::database::to_sql;
 
 /// Two tabs may refresh at once with the same cookie: for this long a token that was just spent is answered
 /// with what its successor was answered with.
@@ -45,7 +46,7 @@ pub(super) struct Begun {
 
 /// Begins a login. Answers with the older ones that had to end for it.
 pub(super) fn begin(connection: &mut Connection, begun: &Begun) -> rusqlite::Result<Vec<SessionId>> {
-    let now_ms = sql_ms(begun.now_ms);
+    let now_ms = to_sql(begun.now_ms);
     let all = connection.transaction()?;
     all.execute("DELETE FROM session WHERE expires_ms <= ?1", [now_ms])?;
     all.execute(
@@ -55,7 +56,7 @@ pub(super) fn begin(connection: &mut Connection, begun: &Begun) -> rusqlite::Res
             begun.session.as_str(),
             begun.user.as_str(),
             now_ms,
-            sql_ms(begun.expires_ms),
+            to_sql(begun.expires_ms),
             begun.agent
         ],
     )?;
@@ -89,7 +90,7 @@ pub(super) fn end_all(
              WHERE user_id = ?1 AND ended_ms IS NULL AND session_id IS NOT ?3 RETURNING session_id",
         )?
         .query_map(
-            params![user.as_str(), sql_ms(now_ms), but.map(SessionId::as_str)],
+            params![user.as_str(), to_sql(now_ms), but.map(SessionId::as_str)],
             read_id,
         )?
         .collect()
@@ -132,9 +133,9 @@ pub(super) fn continue_with(
         "UPDATE session SET generation = ?2, rotated_ms = ?3, expires_ms = ?4 WHERE session_id = ?1",
         params![
             token.session.as_str(),
-            sql_ms(generation),
-            sql_ms(rotated_ms),
-            sql_ms(expires_ms)
+            to_sql(generation),
+            to_sql(rotated_ms),
+            to_sql(expires_ms)
         ],
     )?;
     all.commit()?;
@@ -150,7 +151,7 @@ pub(super) fn end(
     connection
         .query_row(
             "UPDATE session SET ended_ms = ?2 WHERE session_id = ?1 AND ended_ms IS NULL RETURNING user_id",
-            params![session.as_str(), sql_ms(now_ms)],
+            params![session.as_str(), to_sql(now_ms)],
             |row| Ok(UserId::new(row.get_ref(0)?.as_str()?)),
         )
         .optional()
@@ -165,7 +166,7 @@ pub(super) fn end_of(
 ) -> rusqlite::Result<bool> {
     let ended = connection.execute(
         "UPDATE session SET ended_ms = ?3 WHERE session_id = ?2 AND user_id = ?1 AND ended_ms IS NULL",
-        params![user.as_str(), session.as_str(), sql_ms(now_ms)],
+        params![user.as_str(), session.as_str(), to_sql(now_ms)],
     )?;
     Ok(ended > 0)
 }
@@ -178,7 +179,7 @@ fn find(connection: &Connection, session: &SessionId, now_ms: u64) -> rusqlite::
             user_id: row.get(0)?,
             generation: u64::try_from(generation).unwrap_or(0),
             rotated_ms: u64::try_from(rotated_ms).unwrap_or(0),
-            over: ended.is_some() || expires_ms <= sql_ms(now_ms),
+            over: ended.is_some() || expires_ms <= to_sql(now_ms),
         })
     };
     connection

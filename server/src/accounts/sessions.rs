@@ -3,10 +3,10 @@
 use bmt_shared::id::UserId;
 use rusqlite::params;
 
-use super::account::sql_ms;
 use super::session;
 use super::{Accounts, StoreError};
 use crate::auth::SessionId;
+use crate::database::to_sql;
 
 /// A login that holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Accounts {
                          WHERE user_id = ?1 AND ended_ms IS NULL AND expires_ms > ?2
                          ORDER BY rotated_ms DESC, rowid DESC",
                     )?
-                    .query_map(params![user.as_str(), sql_ms(now_ms)], read)?
+                    .query_map(params![user.as_str(), to_sql(now_ms)], read)?
                     .collect()
             })
             .await

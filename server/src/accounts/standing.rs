@@ -7,8 +7,8 @@ use bmt_shared::id::UserId;
 use bmt_shared::identity::Role;
 use rusqlite::Connection;
 
-use super::account::sql_ms;
 use crate::auth::{SessionId, Standing, Standings};
+use crate::database::to_sql;
 
 /// A lock, because readers are all connections and requests, and writers are rare; it is never held over a wait.
 pub(super) struct StandingTable {
@@ -97,7 +97,7 @@ fn read_users(connection: &Connection) -> rusqlite::Result<Users> {
 fn read_ended(connection: &Connection, since_ms: u64) -> rusqlite::Result<Vec<(SessionId, UserId, u64)>> {
     connection
         .prepare_cached("SELECT session_id, user_id, ended_ms FROM session WHERE ended_ms > ?1")?
-        .query_map([sql_ms(since_ms)], |row| {
+        .query_map([to_sql(since_ms)], |row| {
             let ended_ms: i64 = row.get(2)?;
             Ok((
                 SessionId::new(row.get_ref(0)?.as_str()?),

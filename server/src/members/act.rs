@@ -8,11 +8,11 @@ use bmt_shared::id::UserId;
 use rusqlite::{Connection, TransactionBehavior, params};
 use tokio::sync::broadcast;
 
-use super::schema::sql_ms;
 use super::table::Table;
 use super::{
     Actor, Change, ENTRIES, LISTS, LISTS_PER_OWNER, List, MEMBERS_PER_LIST, Member, MemberRole, MembersError,
 };
+use crate::database::to_sql;
 
 /// The means of a change. There is one at a time, on the writer's thread.
 pub(super) struct Act<'a> {
@@ -198,7 +198,7 @@ impl<'a> Act<'a> {
             .execute(params![
                 key,
                 list.title,
-                sql_ms(list.created_ms),
+                to_sql(list.created_ms),
                 list.deleted_by.as_ref().map(UserId::as_str)
             ])?;
         let concerned = user.map(UserId::as_str);
@@ -215,7 +215,7 @@ impl<'a> Act<'a> {
                         key,
                         id.as_str(),
                         member.role.as_str(),
-                        sql_ms(member.since_ms)
+                        to_sql(member.since_ms)
                     ])?;
             }
         }

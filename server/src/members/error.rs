@@ -1,8 +1,6 @@
-//! What can be wrong with a change of a list, and with its database.
+//! What can be wrong with a change of a list.
 
 use std::fmt;
-use std::io;
-use std::path::PathBuf;
 
 /// Why a list was not changed or read.
 #[derive(Debug)]
@@ -45,53 +43,6 @@ impl fmt::Display for MembersError {
 impl std::error::Error for MembersError {}
 
 impl From<rusqlite::Error> for MembersError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sql(error)
-    }
-}
-
-/// Why the database cannot be opened.
-#[derive(Debug)]
-pub enum OpenError {
-    /// A newer server wrote it.
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// Its version.
-        found: i64,
-        /// The newest version this server knows.
-        known: i64,
-    },
-    /// It is a database of another program.
-    Foreign(PathBuf),
-    /// It holds what this server never writes.
-    Damaged(String),
-    /// SQLite refused.
-    Sql(rusqlite::Error),
-    /// No thread could be started.
-    Thread(io::Error),
-}
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Newer { path, found, known } => write!(
-                f,
-                "{} was written by a newer server (version {found}, this one knows {known}). Run that newer \
-                 version, or restore a backup from before it.",
-                path.display()
-            ),
-            Self::Foreign(path) => write!(f, "{} is a database of another program", path.display()),
-            Self::Damaged(what) => write!(f, "the database of member lists is damaged: {what}"),
-            Self::Sql(error) => write!(f, "the database of member lists cannot be used: {error}"),
-            Self::Thread(error) => write!(f, "the thread of the member lists cannot be started: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for OpenError {}
-
-impl From<rusqlite::Error> for OpenError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sql(error)
     }

@@ -9,8 +9,8 @@ use bmt_shared::id::UserId;
 use bmt_shared::permission::Membership;
 use rusqlite::Connection;
 
-use super::schema::ms;
-use super::{List, Member, MemberRole, OpenError};
+use super::{List, Member, MemberRole};
+use crate::database::{Why, from_sql};
 
 /// A lock, because readers are all connections and requests, and the one writer is rare; it is never held over a
 /// wait. Bounded by the limits that [`super::act`] keeps.
@@ -26,7 +26,7 @@ pub(super) struct Lists {
 }
 
 impl Table {
-    pub(super) fn load(connection: &Connection) -> Result<Self, OpenError> {
+    pub(super) fn load(connection: &Connection) -> Result<Self, Why> {
         let mut by_key: HashMap<String, List> = HashMap::new();
         let mut lists = connection.prepare("SELECT name, title, created_ms, deleted_by FROM list")?;
         let mut rows = lists.query(())?;
@@ -34,7 +34,7 @@ impl Table {
             let deleted_by: Option<String> = row.get(3)?;
             let list = List {
                 title: row.get(1)?,
-                created_ms: ms(row.get(2)?),
+                created_ms: from_sql(row.get(2)?),
                 deleted_by: deleted_by.as_deref().map(UserId::new),
                 ..List::default()
             };
@@ -46,11 +46,9 @@ impl Table {
             let name: String = row.get(0)?;
             let role: String = row.get(2)?;
             let (Some(list), Some(role)) = (by_key.get_mut(&name), MemberRole::parse(&role)) else {
-                return Err(OpenError::Damaged(format!(
-                    "an entry of {name} has no list or no role"
-                )));
+                return Err(Why::Damaged(format!("an entry of {name} has no list or no role")));
             };
-            let since_ms = ms(row.get(3)?);
+            let since_ms = from_sql(row.get(3)?);
             list.members.insert(
                 UserId::new(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?),
                 Member { role, since_ms },

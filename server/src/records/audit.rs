@@ -10,7 +10,8 @@ use rusqlite::{Connection, params, params_from_iter};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-use super::{Records, RecordsError, Retention, from_sql_ms, sql_ms};
+use super::{Records, RecordsError, Retention};
+use crate::database::{from_sql, to_sql};
 
 /// What a person typed, and what a path holds, is cut to this: a row is a line, not a store.
 const TEXT_BYTES: usize = 256;
@@ -208,7 +209,7 @@ impl Records {
     /// # Errors
     /// Where the store cannot be read.
     pub async fn audit(&self, query: AuditQuery) -> Result<AuditPage, RecordsError> {
-        self.reads.run(move |connection| page(connection, &query)).await
+        self.read(move |connection| page(connection, &query)).await
     }
 }
 
@@ -228,7 +229,7 @@ fn add(connection: &Connection, entry: &AuditEntry) -> rusqlite::Result<()> {
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?
         .execute(params![
-            sql_ms(entry.at_ms),
+            to_sql(entry.at_ms),
             entry.actor.kind(),
             cut(entry.actor.id()),
             entry.act,
@@ -248,12 +249,12 @@ fn add(connection: &Connection, entry: &AuditEntry) -> rusqlite::Result<()> {
 /// record of what was done.
 fn trim(connection: &Connection, retention: Retention, now_ms: u64) -> rusqlite::Result<()> {
     if retention.keep_ms > 0 {
-        let oldest = sql_ms(now_ms.saturating_sub(retention.keep_ms));
+        let oldest = to_sql(now_ms.saturating_sub(retention.keep_ms));
         connection.execute("DELETE FROM audit WHERE at_ms < ?1", [oldest])?;
     }
     if retention.rows > 0 {
         let rows: i64 = connection.query_row("SELECT count(*) FROM audit", (), |row| row.get(0))?;
-        let surplus = rows.saturating_sub(sql_ms(retention.rows)).max(0);
+        let surplus = rows.saturating_sub(to_sql(retention.rows)).max(0);
         connection.execute(
             "DELETE FROM audit WHERE id IN (
                  SELECT id FROM audit ORDER BY outcome <> 'denied', id LIMIT ?1
@@ -278,7 +279,7 @@ fn page(connection: &Connection, query: &AuditQuery) -> rusqlite::Result<AuditPa
         }
     };
     let text = |text: &Option<String>| text.clone().map(Value::Text);
-    let ms = |ms: Option<u64>| ms.map(|ms| Value::Integer(sql_ms(ms)));
+    let ms = |ms: Option<u64>| ms.map(|ms| Value::Integer(to_sql(ms)));
     only("actor = ?", text(&query.actor));
     only("target = ?", text(&query.target));
     // Acts are lower-case words and dots: none of the characters that `GLOB` reads as a pattern is let in.
@@ -304,8 +305,8 @@ fn page(connection: &Connection, query: &AuditQuery) -> rusqlite::Result<AuditPa
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map(params_from_iter(values), |row| {
         Ok(AuditRow {
-            id: from_sql_ms(row.get(0)?),
-            at: from_sql_ms(row.get(1)?),
+            id: from_sql(row.get(0)?),
+            at: from_sql(row.get(1)?),
             actor_kind: row.get(2)?,
             actor: row.get(3)?,
             act: row.get(4)?,

@@ -5,7 +5,8 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
-use super::{Records, RecordsError, from_sql_ms, sql_ms};
+use super::{Records, RecordsError};
+use crate::database::{from_sql, to_sql};
 
 /// Different crashes that are kept; beyond that the one that was seen longest ago goes.
 const CRASHES: i64 = 1_000;
@@ -76,8 +77,7 @@ impl Records {
     /// # Errors
     /// Where the store cannot be read.
     pub async fn crashes(&self, before_ms: Option<u64>, limit: usize) -> Result<CrashPage, RecordsError> {
-        self.reads
-            .run(move |connection| page(connection, before_ms, limit))
+        self.read(move |connection| page(connection, before_ms, limit))
             .await
     }
 }
@@ -104,7 +104,7 @@ fn keep(connection: &Connection, report: &CrashReport, now_ms: u64) -> rusqlite:
             report.user_id,
             report.agent,
             report.address,
-            sql_ms(now_ms),
+            to_sql(now_ms),
         ])?;
     connection.execute(
         "DELETE FROM crash WHERE id IN (SELECT id FROM crash ORDER BY last_ms DESC, id DESC LIMIT -1 OFFSET ?1)",
@@ -119,18 +119,18 @@ fn page(connection: &Connection, before_ms: Option<u64>, limit: usize) -> rusqli
          WHERE last_ms < ?1 ORDER BY last_ms DESC, id DESC LIMIT ?2",
     )?;
     let most = i64::try_from(limit + 1).expect("a few hundred");
-    let rows = statement.query_map(params![before_ms.map_or(i64::MAX, sql_ms), most], |row| {
+    let rows = statement.query_map(params![before_ms.map_or(i64::MAX, to_sql), most], |row| {
         Ok(Crash {
-            id: from_sql_ms(row.get(0)?),
+            id: from_sql(row.get(0)?),
             error: row.get(1)?,
             stack: row.get(2)?,
             component_stack: row.get(3)?,
             user_id: row.get(4)?,
             agent: row.get(5)?,
             address: row.get(6)?,
-            reports: from_sql_ms(row.get(7)?),
-            first_at: from_sql_ms(row.get(8)?),
-            last_at: from_sql_ms(row.get(9)?),
+            reports: from_sql(row.get(7)?),
+            first_at: from_sql(row.get(8)?),
+            last_at: from_sql(row.get(9)?),
         })
     })?;
     let mut errors = rows.collect::<rusqlite::Result<Vec<_>>>()?;

@@ -15,7 +15,8 @@ use sha2::Sha256;
 use utoipa::ToSchema;
 
 use super::schema::SALT_BYTES;
-use super::{Records, RecordsError, from_sql_ms, sql_ms};
+use super::{Records, RecordsError};
+use crate::database::{from_sql, to_sql};
 use crate::random;
 
 /// What every key begins with: tells it from a token, and lets scanners of published code find it.
@@ -211,7 +212,7 @@ impl Records {
     /// # Errors
     /// Where the store cannot be read.
     pub async fn list_keys(&self) -> Result<Vec<ApiKey>, RecordsError> {
-        let list = self.reads.run(|connection| {
+        let list = self.read(|connection| {
             connection
                 .prepare_cached(&format!("SELECT {COLUMNS} FROM api_key ORDER BY created_ms, id"))?
                 .query_map((), |row| Ok(read(row)?.0))?
@@ -258,8 +259,7 @@ impl Records {
     async fn look_up(&self, id: &str, now_ms: u64) -> Result<Option<Seen>, RecordsError> {
         let wanted = id.to_owned();
         let found = self
-            .reads
-            .run(move |connection| {
+            .read(move |connection| {
                 connection
                     .prepare_cached(&format!("SELECT {COLUMNS} FROM api_key WHERE id = ?1"))?
                     .query_row([wanted], read)
@@ -308,8 +308,8 @@ fn insert(connection: &Connection, key: &ApiKey, hash: &[u8]) -> rusqlite::Resul
             key.name,
             serde_json::json!(scopes).to_string(),
             key.created_by,
-            sql_ms(key.created_at),
-            key.expires_at.map(sql_ms),
+            to_sql(key.created_at),
+            key.expires_at.map(to_sql),
             hash,
             KEYS,
         ],
@@ -326,8 +326,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(ApiKey, Vec<u8>)> {
         // The column is written by us; what a hand changed into nonsense grants nothing.
         scopes: serde_json::from_str(&scopes).unwrap_or_default(),
         created_by: row.get(3)?,
-        created_at: from_sql_ms(row.get(4)?),
-        expires_at: expires.map(from_sql_ms),
+        created_at: from_sql(row.get(4)?),
+        expires_at: expires.map(from_sql),
     };
     Ok((key, row.get(6)?))
 }

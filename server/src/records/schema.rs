@@ -1,22 +1,20 @@
-//! The tables, and how a database of an older server gets them.
+//! The tables of keys, acts and crash reports.
 
-use std::path::Path;
-use std::time::Duration;
+use rusqlite::Connection;
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
-
-use super::OpenError;
+use crate::database::Schema;
 use crate::random;
 
-/// Marks the file as ours: "BMTr".
-const APPLICATION_ID: i64 = 0x424d_5472;
-/// How long a writer waits for another process: `bmt-server key` beside the server, or a backup.
-const BUSY: Duration = Duration::from_secs(5);
+pub(super) const SCHEMA: Schema = Schema {
+    // "BMTr".
+    application_id: 0x424d_5472,
+    steps: &[RECORDS],
+};
+
 /// Bytes of the key of the keyed hash.
 pub(super) const SALT_BYTES: usize = 32;
 
-/// One step a version: step n leads from `user_version` n to n + 1. Steps are never changed, only added.
-const MIGRATIONS: [&str; 1] = ["
+const RECORDS: &str = "
     -- The key of the keyed hash of API keys: made once, with the file.
     CREATE TABLE store (one INTEGER PRIMARY KEY CHECK (one = 1), salt BLOB NOT NULL) STRICT;
     CREATE TABLE api_key (
@@ -63,58 +61,14 @@ const MIGRATIONS: [&str; 1] = ["
         last_ms INTEGER NOT NULL
     ) STRICT;
     CREATE INDEX crash_age ON crash (last_ms);
-"];
+";
 
-/// Opens the file for writing and brings it to this server's version.
-pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
-    let sql = |error| OpenError::Sql(path.to_owned(), error);
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags).map_err(sql)?;
-    connection.busy_timeout(BUSY).map_err(sql)?;
-    let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-    let owner = number("application_id").map_err(sql)?;
-    if owner != 0 && owner != APPLICATION_ID {
-        return Err(OpenError::Foreign(path.to_owned()));
-    }
-    if number("user_version").map_err(sql)? > known() {
-        return Err(OpenError::Newer(path.to_owned()));
-    }
-    prepare(&mut connection).map_err(sql)?;
-    Ok(connection)
-}
-
-/// Opens the file for reading.
-pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY)?;
-    Ok(connection)
-}
-
-/// The key of the keyed hash.
+/// The key of the keyed hash; the first call makes it.
 pub(super) fn salt(connection: &Connection) -> rusqlite::Result<[u8; SALT_BYTES]> {
+    // One statement, so that a command beside the server does not make a second one.
+    connection.execute(
+        "INSERT INTO store (one, salt) VALUES (1, ?1) ON CONFLICT DO NOTHING",
+        [random::bytes::<SALT_BYTES>()],
+    )?;
     connection.query_row("SELECT salt FROM store", (), |row| row.get(0))
-}
-
-fn known() -> i64 {
-    i64::try_from(MIGRATIONS.len()).expect("a handful")
-}
-
-fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
-    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
-    connection.pragma_update(None, "synchronous", "full")?;
-    connection.pragma_update(None, "trusted_schema", false)?;
-    let all = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let found: i64 = all.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    for step in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
-        all.execute_batch(step)?;
-    }
-    if found == 0 {
-        let salt = random::bytes::<SALT_BYTES>();
-        all.execute("INSERT INTO store (one, salt) VALUES (1, ?1)", [salt])?;
-    }
-    all.pragma_update(None, "application_id", APPLICATION_ID)?;
-    all.pragma_update(None, "user_version", known())?;
-    all.commit()
 }
