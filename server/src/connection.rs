@@ -18,6 +18,7 @@ mod realtime;
 mod refresh;
 mod requests;
 mod revocation;
+mod spare;
 
 mod raw;
 mod socketio;

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -10,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Error, Message, Utf8Bytes};
 
-use super::super::frame;
+use super::super::{frame, spare};
 
 /// Bytes taken off the socket at once. On the stack of the poll: an idle connection holds none of it.
 const READ_BYTES: usize = 4 * 1_024;
@@ -18,8 +19,6 @@ const READ_BYTES: usize = 4 * 1_024;
 const FRAME_BUFFER: usize = 512;
 /// With so many bytes staged nothing more is read: a peer that sends and never reads waits for itself.
 const STAGED_MOST: usize = 64 * 1_024;
-/// A buffer larger than this is given back when it has been written.
-const STAGED_KEEP: usize = 4 * 1_024;
 
 /// What came from the peer.
 #[derive(Debug, PartialEq, Eq)]
@@ -63,22 +62,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     /// Stages a frame to be written.
     pub(super) fn stage(&mut self, frame: &[u8]) {
-        self.staged.extend_from_slice(frame);
+        self.buffer().extend_from_slice(frame);
     }
 
     /// Stages a text frame around `text`.
     pub(super) fn stage_text(&mut self, text: &str) {
-        frame::push_text(&mut self.staged, text);
+        frame::push_text(self.buffer(), text);
     }
 
     /// Stages a close frame. Nothing is staged after it.
     pub(super) fn stage_close(&mut self, code: CloseCode, reason: &str) {
-        frame::push_close(&mut self.staged, code, reason);
+        frame::push_close(self.buffer(), code, reason);
     }
 
     /// Stages a ping.
     pub(super) fn stage_ping(&mut self) {
-        self.staged.extend_from_slice(&frame::PING);
+        self.buffer().extend_from_slice(&frame::PING);
+    }
+
+    fn buffer(&mut self) -> &mut Vec<u8> {
+        if self.staged.capacity() == 0 {
+            self.staged = spare::take();
+        }
+        &mut self.staged
     }
 
     /// Bytes that wait to be written.
@@ -118,8 +124,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
         if self.waiting() == 0 {
             self.written = 0;
-            self.staged.clear();
-            self.staged.shrink_to(STAGED_KEEP);
+            spare::give_back(std::mem::take(&mut self.staged));
             // Nothing waits below: a socket has no buffer of its own to flush.
             let _ = Pin::new(&mut self.stream).poll_flush(cx)?;
         }
@@ -128,8 +133,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     /// Ready when something was read, or the stream has ended.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut bytes = [0; READ_BYTES];
-        let mut buffer = ReadBuf::new(&mut bytes);
+        let mut bytes = [const { MaybeUninit::uninit() }; READ_BYTES];
+        let mut buffer = ReadBuf::uninit(&mut bytes);
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
         if buffer.filled().is_empty() {
             self.arrived.push_back(Arrived::Closed);

@@ -8,7 +8,6 @@
 //! Between the frames of the library it writes those of the connection's outbox ([`Transport::begin_direct`]):
 //! encoded once for all receivers, several in one write, in the task that reads the socket.
 
-use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -22,23 +21,16 @@ use tokio::time::Sleep;
 
 use super::super::Connection;
 use super::super::link::Callback;
+use super::super::spare;
 use super::frames::{self, Passing};
 use super::transport::Transport;
 use crate::outbox::{Next, Outgoing};
 
 /// The outbox is taken from while fewer bytes than this wait to be written: several frames go out in one write.
 const STAGE_BYTES: usize = 16 * 1_024;
-/// A buffer larger than this is given back when it has been written.
-const STAGE_KEEP: usize = 2 * STAGE_BYTES;
-
 /// How long a peer may take to fetch what waits when its session is to end. A trickle does not prolong it: the
 /// library writes all it has before it lets go, and the connection and its presence would live on meanwhile.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-
-thread_local! {
-    // A buffer for whoever writes next on this thread: an idle stream holds none.
-    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
 
 pub(super) struct GuardedStream<S> {
     inner: S,
@@ -89,7 +81,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GuardedStream<S> {
     /// Takes from the outbox what fits into one write.
     fn stage(&mut self, connection: &Connection) {
         if self.staged.capacity() == 0 {
-            self.staged = SPARE.take();
+            self.staged = spare::take();
         }
         while self.staged.len() < STAGE_BYTES {
             match connection.outbox.next() {
@@ -108,7 +100,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GuardedStream<S> {
             }
         }
         if self.staged.is_empty() {
-            SPARE.set(std::mem::take(&mut self.staged));
+            spare::give_back(std::mem::take(&mut self.staged));
         }
     }
 
@@ -125,11 +117,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GuardedStream<S> {
             }
         }
         self.written = 0;
-        let mut spare = std::mem::take(&mut self.staged);
-        if spare.capacity() <= STAGE_KEEP {
-            spare.clear();
-            SPARE.set(spare);
-        }
+        spare::give_back(std::mem::take(&mut self.staged));
         Poll::Ready(Ok(()))
     }
 
