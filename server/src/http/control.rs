@@ -12,7 +12,7 @@ use bmt_shared::reply::Reply;
 use bmt_shared::request::Publish;
 use tokio::sync::oneshot;
 
-use super::errors::Reporters;
+use super::api::errors::Reporters;
 use crate::auth::SERVER_USER;
 use crate::connection::{Live, Settings};
 use crate::figures::Figures;
@@ -73,7 +73,7 @@ impl Control {
     /// Takes samples of the figures, and tells them to whoever listens, until the server stops.
     pub fn start(&self) {
         self.figures.start(&self.node.shutdown);
-        super::stats::tell(self);
+        super::api::stats::tell(self);
     }
 
     /// Publishes as the server, and waits until the message is stored.

@@ -3,9 +3,9 @@
 use utoipa::IntoParams;
 use utoipa::openapi::path::ParameterIn;
 
-use super::super::{audit, channels, connections, errors, explain, history, keys, notify, stats, users};
 use super::{Body, Query};
 use crate::figures::Stats;
+use crate::http::api::{audit, channels, connections, errors, explain, history, keys, notify, stats, users};
 use crate::records::{AuditPage, CrashPage, NewKey};
 
 /// One method on one address.

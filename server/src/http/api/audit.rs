@@ -6,9 +6,9 @@ use bmt_shared::error::ErrorCode;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::Refusal;
-use super::body::Query;
-use super::control::Control;
+use crate::http::Refusal;
+use crate::http::body::Query;
+use crate::http::control::Control;
 use crate::records::{AuditPage, AuditQuery, Outcome};
 
 /// Rows of a page where nothing is said.
@@ -18,7 +18,7 @@ const PAGE_MAX: usize = 200;
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
+pub(in crate::http) struct Wanted {
     /// Only of this user or key.
     actor: Option<String>,
     /// Only this act; with a dot at its end, all acts that begin so (`auth.`).
@@ -58,7 +58,7 @@ pub(super) async fn list(
         from_ms: wanted.from,
         to_ms: wanted.to,
         before: wanted.before,
-        limit: super::body::limit(wanted.limit, PAGE, PAGE_MAX)?,
+        limit: crate::http::body::limit(wanted.limit, PAGE, PAGE_MAX)?,
     };
     let page = control.records.audit(query).await;
     page.map(Json)

@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
+use crate::auth::{TICKET_MS, TooManyTickets};
+use crate::clock;
+use crate::http::{Caller, Refusal};
+use crate::node::Node;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use bmt_shared::error::ErrorCode;
 use serde::Serialize;
-
-use super::{Caller, Refusal};
-use crate::auth::{TICKET_MS, TooManyTickets};
-use crate::clock;
-use crate::node::Node;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -12,10 +12,10 @@ use bmt_shared::reply::Reply;
 use bmt_shared::request::Publish;
 use serde::Deserialize;
 
-use super::access::Audited;
-use super::body::Json;
-use super::control::Control;
-use super::{Refusal, reply};
+use crate::http::access::Audited;
+use crate::http::body::Json;
+use crate::http::control::Control;
+use crate::http::{Refusal, reply};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

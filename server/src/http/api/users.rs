@@ -10,12 +10,12 @@ use bmt_shared::identity::Role;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::Refusal;
-use super::access::{Audited, Operator};
-use super::body::{self, Query};
-use super::control::Control;
 use crate::accounts::{Account, AccountError, NewAccount};
 use crate::config::Secret;
+use crate::http::Refusal;
+use crate::http::access::{Audited, Operator};
+use crate::http::body::{self, Query};
+use crate::http::control::Control;
 
 /// Users of a page where nothing is said.
 const PAGE: usize = 100;
@@ -26,7 +26,7 @@ const BUSY_RETRY_MS: u64 = 2_000;
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
+pub(in crate::http) struct Wanted {
     /// Only users behind the one of this id: the next page.
     after: Option<String>,
     /// Most users, 1–1000; 100 where nothing is said.
@@ -36,7 +36,7 @@ pub(super) struct Wanted {
 /// A built-in account, or a user from elsewhere of whom something is kept here.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Listed {
+pub(in crate::http) struct Listed {
     user_id: String,
     /// What is typed at login; none for a user from elsewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,7 +53,7 @@ pub(super) struct Listed {
 /// Users, the oldest first.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Users {
+pub(in crate::http) struct Users {
     users: Vec<Listed>,
     /// All there are.
     total: usize,
@@ -64,7 +64,7 @@ pub(super) struct Users {
 /// An account to make.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct NewUser {
+pub(in crate::http) struct NewUser {
     username: String,
     /// Without one nobody can log in until one is set.
     password: Option<String>,
@@ -78,7 +78,7 @@ pub(super) struct NewUser {
 /// What is to be another way; what is left out stays.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct Change {
+pub(in crate::http) struct Change {
     /// Outranks the token's, on live connections too.
     #[schema(value_type = Option<String>)]
     role: Option<Role>,

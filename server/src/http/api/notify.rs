@@ -10,11 +10,11 @@ use bmt_shared::request::Publish;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::access::Audited;
-use super::body::Json;
 use super::broadcast::to_many;
-use super::control::Control;
-use super::{Refusal, reply};
+use crate::http::access::Audited;
+use crate::http::body::Json;
+use crate::http::control::Control;
+use crate::http::{Refusal, reply};
 
 /// The channel of notifications for everybody.
 const EVERYBODY: &str = "system:notifications";
@@ -33,7 +33,7 @@ pub(super) enum Level {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct Notification {
+pub(in crate::http) struct Notification {
     level: Level,
     /// The text.
     message: String,

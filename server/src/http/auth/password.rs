@@ -8,12 +8,12 @@ use axum::response::{AppendHeaders, IntoResponse, Response};
 use bmt_shared::id::UserId;
 use serde::{Deserialize, Serialize};
 
-use super::body::Json;
-use super::session::Visitor;
 use super::sessions::login_of;
-use super::{Caller, Refusal};
 use crate::clock;
 use crate::config::Secret;
+use crate::http::body::Json;
+use crate::http::visitor::Visitor;
+use crate::http::{Caller, Refusal};
 use crate::node::Node;
 
 #[derive(Debug, Deserialize)]
@@ -68,7 +68,7 @@ struct Link<'a> {
 }
 
 /// `POST /users/{id}/password-reset`: the code of a single-use link, for administrators.
-pub(super) async fn make_reset(
+pub(in crate::http) async fn make_reset(
     State(node): State<Arc<Node>>,
     Path(id): Path<String>,
 ) -> Result<Response, Refusal> {

@@ -4,7 +4,7 @@ use axum::Json;
 use bmt_shared::identity::User;
 use serde::Serialize;
 
-use super::Caller;
+use crate::http::Caller;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

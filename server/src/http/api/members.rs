@@ -20,10 +20,10 @@ use bmt_shared::permission::listed_as;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::control::Control;
-use super::{Caller, Refusal, access, body};
 use crate::auth::GUEST_PREFIX;
 use crate::clock;
+use crate::http::control::Control;
+use crate::http::{Caller, Refusal, access, body};
 use crate::members::{Actor, List, Member, MemberRole, MembersError};
 use crate::node::Node;
 

@@ -6,10 +6,12 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 
-use super::session::{self, Visitor};
-use super::{Refusal, session::not_logged_in};
+use super::session;
+use super::session::not_logged_in;
 use crate::accounts::RefreshError;
 use crate::clock;
+use crate::http::Refusal;
+use crate::http::visitor::Visitor;
 use crate::node::Node;
 
 pub(super) async fn post(State(node): State<Arc<Node>>, visitor: Visitor, headers: HeaderMap) -> Response {

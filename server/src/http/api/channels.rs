@@ -8,9 +8,9 @@ use bmt_shared::error::ErrorCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::body::{self, Query};
-use super::control::Control;
-use super::{Refusal, reply};
+use crate::http::body::{self, Query};
+use crate::http::control::Control;
+use crate::http::{Refusal, reply};
 use crate::shards::ChannelDetail;
 
 /// Channels of a page where nothing is said.
@@ -20,7 +20,7 @@ const PAGE_MAX: usize = 1_000;
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
+pub(in crate::http) struct Wanted {
     /// Only names that begin so.
     prefix: Option<String>,
     /// Only names behind this one: the next page.
@@ -32,7 +32,7 @@ pub(super) struct Wanted {
 /// Channels in the order of their names.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Channels {
+pub(in crate::http) struct Channels {
     /// Channels with subscribers, or used within the last minutes.
     channels: Vec<ChannelDetail>,
     /// Whether more follow: ask with `after` = the last name.

@@ -8,11 +8,12 @@ use axum::response::{IntoResponse, Response};
 use bmt_shared::error::ErrorCode;
 use serde::Serialize;
 
-use super::session::{self, Visitor};
-use super::{Caller, Refusal};
+use super::session;
 use crate::accounts::StoreError;
 use crate::auth::{Identity, SessionId};
 use crate::clock;
+use crate::http::visitor::Visitor;
+use crate::http::{Caller, Refusal};
 use crate::node::Node;
 
 /// One login as its person sees it. Times are ms since the epoch.

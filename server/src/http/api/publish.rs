@@ -9,10 +9,10 @@ use bmt_shared::reply::Reply;
 use bmt_shared::request::{Call, PublishEntry, Request};
 use tokio::sync::oneshot;
 
-use super::access::Audited;
-use super::body::Text;
-use super::control::{Awaited, Control};
-use super::{Refusal, reply};
+use crate::http::access::Audited;
+use crate::http::body::Text;
+use crate::http::control::{Awaited, Control};
+use crate::http::{Refusal, reply};
 
 pub(super) async fn post(State(control): State<Control>, Text(body): Text) -> Result<Response, Refusal> {
     let call = Call::parse("publish", &body, Vec::new()).map_err(|error| match error.message_id {

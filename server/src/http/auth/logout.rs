@@ -6,10 +6,12 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::session::{self, Visitor};
-use super::{Refusal, cookies};
+use super::cookies;
+use super::session;
 use crate::auth::SessionId;
 use crate::clock;
+use crate::http::Refusal;
+use crate::http::visitor::Visitor;
 use crate::node::Node;
 
 /// Logging out twice, or without ever having logged in, is a success.

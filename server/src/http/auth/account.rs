@@ -3,8 +3,8 @@
 use axum::http::StatusCode;
 use bmt_shared::error::ErrorCode;
 
-use super::Refusal;
 use crate::accounts::{AccountError, ChoiceError};
+use crate::http::Refusal;
 
 /// How long to wait where all places for password hashes are taken, ms: about what the queue needs.
 pub(super) const BUSY_RETRY_MS: u64 = 2_000;

@@ -9,13 +9,14 @@ use axum::response::Response;
 use bmt_shared::error::ErrorCode;
 use serde::Deserialize;
 
-use super::Refusal;
-use super::access::Audited;
 use super::account::BUSY_RETRY_MS;
-use super::body::Json;
-use super::session::{self, Visitor};
+use super::session;
 use crate::accounts::LoginError;
 use crate::clock;
+use crate::http::Refusal;
+use crate::http::access::Audited;
+use crate::http::body::Json;
+use crate::http::visitor::Visitor;
 use crate::node::Node;
 
 #[derive(Deserialize)]

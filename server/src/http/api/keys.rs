@@ -8,17 +8,17 @@ use bmt_shared::error::ErrorCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Refusal;
-use super::access::{Audited, Operator};
-use super::body;
-use super::control::Control;
 use crate::clock;
+use crate::http::Refusal;
+use crate::http::access::{Audited, Operator};
+use crate::http::body;
+use crate::http::control::Control;
 use crate::records::{ApiKey, KeyError, NewKey};
 
 /// A key that was just made.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Made {
+pub(in crate::http) struct Made {
     #[serde(flatten)]
     about: ApiKey,
     /// The key itself. It is not shown again.
@@ -27,7 +27,7 @@ pub(super) struct Made {
 
 /// All keys.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Keys {
+pub(in crate::http) struct Keys {
     keys: Vec<ApiKey>,
 }
 
@@ -54,7 +54,7 @@ pub(super) async fn create(
     let audited = Audited::target(about.id.clone());
     Ok(audited.on((
         StatusCode::CREATED,
-        super::body::unstored(Json(Made { about, key })),
+        crate::http::body::unstored(Json(Made { about, key })),
     )))
 }
 

@@ -7,9 +7,11 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use bmt_shared::error::ErrorCode;
 
-use super::session::{self, Visitor};
-use super::{Refusal, cookies};
+use super::cookies;
+use super::session;
 use crate::clock;
+use crate::http::Refusal;
+use crate::http::visitor::Visitor;
 use crate::node::Node;
 
 /// How long a browser keeps a guest's id after the last visit, ms: a year. Browsers keep no cookie much longer.

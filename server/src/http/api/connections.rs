@@ -9,10 +9,10 @@ use bmt_shared::identity::Role;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::Refusal;
-use super::body::{self, Query};
-use super::control::Control;
 use crate::connection::Connection;
+use crate::http::Refusal;
+use crate::http::body::{self, Query};
+use crate::http::control::Control;
 
 /// Connections of a page where nothing is said.
 const PAGE: usize = 100;
@@ -23,7 +23,7 @@ const KICKED: &str = "kicked";
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
+pub(in crate::http) struct Wanted {
     /// Only of this user.
     user: Option<String>,
     /// Only ids behind this one: the next page.
@@ -50,7 +50,7 @@ pub(super) struct Connected {
 /// Connections in the order of their ids.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Connections {
+pub(in crate::http) struct Connections {
     connections: Vec<Connected>,
     /// All connections of this node.
     total: usize,
@@ -60,7 +60,7 @@ pub(super) struct Connections {
 
 /// How many connections were ended.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Disconnected {
+pub(in crate::http) struct Disconnected {
     /// Of this node.
     disconnected: usize,
 }

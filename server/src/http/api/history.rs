@@ -9,14 +9,14 @@ use bmt_shared::request::{HistoryQuery, HistoryRange};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::body::{self, Query};
 use super::channels::topic;
-use super::control::Control;
-use super::{Refusal, reply};
+use crate::http::body::{self, Query};
+use crate::http::control::Control;
+use crate::http::{Refusal, reply};
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
+pub(in crate::http) struct Wanted {
     /// The newest messages below this seq.
     #[param(value_type = Option<u64>)]
     before: Option<Seq>,

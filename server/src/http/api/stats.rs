@@ -13,10 +13,10 @@ use tokio::time::MissedTickBehavior;
 use tracing::debug;
 use utoipa::IntoParams;
 
-use super::Refusal;
-use super::body::{self, Query};
-use super::control::Control;
 use crate::figures::{METRICS_CHANNEL, Stats};
+use crate::http::Refusal;
+use crate::http::body::{self, Query};
+use crate::http::control::Control;
 
 /// How often listeners are told.
 const TELL_EVERY: Duration = Duration::from_secs(5);
@@ -27,7 +27,7 @@ const DETAILS_MAX: usize = 1_000;
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
+pub(in crate::http) struct Wanted {
     /// Most channels in `channelDetails`, 1–1000; 50 where nothing is said.
     channels: Option<usize>,
 }
@@ -41,7 +41,7 @@ pub(super) async fn get(
 }
 
 /// Publishes the figures until the server stops.
-pub(super) fn tell(control: &Control) {
+pub(in crate::http) fn tell(control: &Control) {
     let control = control.clone();
     let shutdown = control.node.shutdown.clone();
     let end = shutdown.clone();

@@ -13,11 +13,11 @@ use bmt_shared::error::ErrorCode;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::Refusal;
-use super::body::{self, Query};
-use super::control::Control;
-use super::session::Visitor;
 use crate::clock;
+use crate::http::Refusal;
+use crate::http::body::{self, Query};
+use crate::http::control::Control;
+use crate::http::visitor::Visitor;
 use crate::records::{CrashPage, CrashReport};
 
 /// Reports of one address: so many at once, and one more each second on average.
@@ -38,7 +38,7 @@ const AGENT_CHARACTERS: usize = 300;
 /// A report. A stack that is too long is cut, never refused: its beginning is what tells.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Report {
+pub(in crate::http) struct Report {
     /// The error's text.
     error: String,
     stack: Option<String>,
@@ -48,7 +48,7 @@ pub(super) struct Report {
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
+pub(in crate::http) struct Wanted {
     /// Only crashes last reported before this time, ms since the Unix epoch: the next page.
     before: Option<u64>,
     /// Most crashes, 1–200; 50 where nothing is said.
@@ -57,7 +57,7 @@ pub(super) struct Wanted {
 
 /// How often each address has reported lately. A lock, because a report is rare; it is never held over a wait.
 #[derive(Default)]
-pub(super) struct Reporters(Mutex<HashMap<IpAddr, (TokenBucket, u64)>>);
+pub(in crate::http) struct Reporters(Mutex<HashMap<IpAddr, (TokenBucket, u64)>>);
 
 impl Reporters {
     /// # Errors

@@ -6,12 +6,13 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::Refusal;
-use super::access::Audited;
-use super::body::Json;
-use super::session::{self, Visitor};
+use super::session;
 use crate::clock;
 use crate::config::Secret;
+use crate::http::Refusal;
+use crate::http::access::Audited;
+use crate::http::body::Json;
+use crate::http::visitor::Visitor;
 use crate::node::Node;
 
 #[derive(Debug, Deserialize)]

@@ -11,13 +11,13 @@ use bmt_shared::permission::{Action, Membership, decide, listed_as};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::Refusal;
-use super::body::Query;
-use super::control::Control;
+use crate::http::Refusal;
+use crate::http::body::Query;
+use crate::http::control::Control;
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Asked {
+pub(in crate::http) struct Asked {
     /// The user's id.
     user: String,
     /// The channel.

@@ -1,0 +1,42 @@
+//! Who somebody is: logging in and out, the own sessions, and tickets for connections (SPEC §2).
+
+mod account;
+mod cookies;
+mod guest;
+mod login;
+mod logout;
+mod me;
+pub(super) mod password;
+mod refresh;
+mod register;
+mod session;
+mod sessions;
+mod ticket;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{delete, get, post};
+
+use super::access;
+use super::control::Control;
+use crate::node::Node;
+
+/// The routes. Whatever is tried here is written down, but for tickets, which are asked for with every connection.
+pub(super) fn router(control: &Control) -> Router<Arc<Node>> {
+    Router::new()
+        .route("/auth/login", post(login::post))
+        .route("/auth/refresh", post(refresh::post))
+        .route("/auth/logout", post(logout::post))
+        .route("/auth/me", get(me::get))
+        .route("/auth/guest", post(guest::post))
+        .route("/auth/register", post(register::post))
+        .route("/auth/password", post(password::post))
+        .route("/auth/password/reset", post(password::reset))
+        .route("/auth/sessions", get(sessions::list))
+        .route("/auth/sessions/{id}", delete(sessions::end))
+        .route("/auth/logout-all", post(sessions::end_all))
+        .route_layer(from_fn_with_state(control.clone(), access::watch))
+        .route("/ws-ticket", post(ticket::post))
+}
