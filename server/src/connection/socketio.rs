@@ -20,6 +20,7 @@
 //! | has limits of its own for attachments | `endpoint` limits their number, sum and time | `more_than_ten_attachments_close_the_session`, `the_attachments_of_an_event_are_limited_as_a_whole`, `attachments_that_come_too_late_end_the_session` |
 //! | lets a handshake through that lacks everything but a key | `endpoint` checks it (RFC 6455) | `a_broken_websocket_handshake_is_refused_on_both_endpoints` |
 //! | waits for the body of a POST as long as it takes | `endpoint` gives it a time limit | `a_post_that_never_ends_is_given_up` |
+//! | keeps a session whose poll was given up | `endpoint` closes it | `a_poll_that_is_given_up_closes_the_session` (`protocol::engine_io`) |
 //! | closes a healthy session when it is upgraded twice | `transport` lets the first upgrade through only | `a_session_is_upgraded_once_and_the_first_upgrade_survives` |
 //! | encodes each packet for each receiver, and hands it from task to task | `stream` writes shared frames between the library's own | none: a matter of speed (`cargo xtask bench`) |
 //! | leaves a session behind whose upgrade failed | `endpoint` closes it when the stream is gone | `a_failed_upgrade_ends_the_session_at_once` |

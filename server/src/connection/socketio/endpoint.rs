@@ -15,6 +15,7 @@ use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
 use socketioxide::service::SocketIoService;
 use socketioxide::{ParserConfig, SocketIo};
+use tokio::runtime::Handle;
 use tower::ServiceExt;
 
 use super::super::Context;
@@ -97,7 +98,7 @@ impl Endpoint {
             }
             (Way::Polling, Some(sid)) => {
                 let transport = self.session(sid)?;
-                Ok(self.poll(&transport, request).await)
+                Ok(self.poll(transport, request).await)
             }
             (Way::WebSocket, None) => {
                 let transport = Transport::new(&self.sessions, seat()?, true);
@@ -130,10 +131,12 @@ impl Endpoint {
         Response::from_parts(parts, Body::from(body))
     }
 
-    async fn poll(&self, transport: &Transport, request: Request) -> Response {
+    async fn poll(self: Arc<Self>, transport: Arc<Transport>, request: Request) -> Response {
         if request.method() == Method::GET {
+            let abandoned = Abandoned::new(&self, &transport);
             let (parts, body) = self.call(request).await.into_parts();
             let body = collect(body).await;
+            abandoned.settle();
             transport.pass(frames::polled(&body));
             transport.drain();
             return Response::from_parts(parts, Body::from(body));
@@ -141,7 +144,7 @@ impl Endpoint {
         match tokio::time::timeout(self.unfinished, self.call(request)).await {
             Ok(response) => response,
             Err(_) => {
-                self.post_close(transport).await;
+                self.post_close(&transport).await;
                 let close = HeaderValue::from_static("close");
                 (StatusCode::REQUEST_TIMEOUT, [(header::CONNECTION, close)]).into_response()
             }
@@ -223,6 +226,30 @@ impl Endpoint {
             Err(never) => match never {},
         };
         response.map(Body::new)
+    }
+}
+
+/// Ends a polling session whose client hangs up while its poll waits: it reads no answer any more, and the library
+/// would go on handing packets to such polls until the heartbeat has run out.
+struct Abandoned(Option<(Arc<Endpoint>, Arc<Transport>)>);
+
+impl Abandoned {
+    fn new(endpoint: &Arc<Endpoint>, transport: &Arc<Transport>) -> Self {
+        Self(Some((endpoint.clone(), transport.clone())))
+    }
+
+    /// There is an answer to the poll.
+    fn settle(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        // Without a runtime the process ends, and the session with it.
+        if let (Some((endpoint, transport)), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            runtime.spawn(async move { endpoint.post_close(&transport).await });
+        }
     }
 }
 
