@@ -13,6 +13,7 @@ mod limits;
 mod members;
 mod namespaces;
 mod permissions;
+mod protocol;
 mod raw;
 mod revocation;
 mod sessions;
