@@ -285,7 +285,8 @@ proptest! {
         prop_assume!(!kind.is_empty());
         let [timestamp, sequence] = numbers;
         let [message_id, topic, from] = texts;
-        let envelope = Envelope { kind, data: &data, timestamp, message_id, sequence, topic, from };
+        let envelope =
+            Envelope { timestamp, message_id, sequence, topic, from, ..Envelope::new(kind, &data) };
         let wire = envelope.encode();
         prop_assert!(serde_json::from_str::<Value>(&wire).is_ok());
         prop_assert_eq!(&Envelope::decode(&wire), &Ok(envelope.clone()));

@@ -21,6 +21,9 @@ pub(crate) struct Subscription<P> {
     held: BTreeMap<Seq, Message<P>>,
     /// When they have waited long enough, monotonic ms.
     pub(crate) patience_ends: Option<u64>,
+    /// Whether it pages towards the live stream: what is held then waits for the pages, however many there are.
+    /// Each of them has its own time limit.
+    pub(crate) is_catching_up: bool,
     /// Whose `subscribe` has not been answered.
     pub(crate) waiters: Vec<RequestId>,
     /// Refusals in a row that were for the moment only.
@@ -63,6 +66,7 @@ impl<P> Subscription<P> {
             standing: Standing::Wanted,
             held: BTreeMap::new(),
             patience_ends: None,
+            is_catching_up: false,
             waiters: Vec::new(),
             refusals: 0,
         }
@@ -142,7 +146,7 @@ impl<P> Subscription<P> {
     /// All held messages, over whatever is missing between them: each with the position before its gap, where
     /// there is one.
     pub(crate) fn release_all(&mut self) -> Vec<(Option<Position>, Message<P>)> {
-        self.patience_ends = None;
+        self.stop_waiting();
         let held = std::mem::take(&mut self.held).into_values();
         let cursor = &mut self.cursor;
         let released = held.map(|message| {
@@ -164,6 +168,19 @@ impl<P> Subscription<P> {
     pub(crate) fn handle_lost(&mut self) {
         self.standing = Standing::Wanted;
         self.held.clear();
+        self.stop_waiting();
+    }
+
+    /// A page of what was missed is asked for.
+    pub(crate) fn begin_page(&mut self, key: u64) {
+        self.standing = Standing::Paging(key);
+        self.is_catching_up = true;
+        self.patience_ends = None;
+    }
+
+    /// The pages have met the live stream, or lead nowhere: a gap has its usual time again.
+    pub(crate) fn stop_waiting(&mut self) {
+        self.is_catching_up = false;
         self.patience_ends = None;
     }
 

@@ -29,6 +29,12 @@ pub struct Envelope<'a> {
     pub topic: Option<Cow<'a, str>>,
     /// The id of the user the message is from.
     pub from: Option<Cow<'a, str>>,
+    /// The publisher's own id of the message.
+    pub client_message_id: Option<Cow<'a, str>>,
+    /// The last seq before this one that the subscription was entitled to, where that is not `sequence − 1`.
+    pub prev: Option<u64>,
+    /// Whether the message's publisher waits for an `ack {id}`.
+    pub require_delivery: bool,
 }
 
 impl<'a> Envelope<'a> {
@@ -43,6 +49,9 @@ impl<'a> Envelope<'a> {
             sequence: None,
             topic: None,
             from: None,
+            client_message_id: None,
+            prev: None,
+            require_delivery: false,
         }
     }
 
@@ -63,6 +72,12 @@ impl<'a> Envelope<'a> {
                 Ok("sequence") => envelope.sequence = number(value, "sequence")?,
                 Ok("topic") => envelope.topic = string(value, "topic")?,
                 Ok("from") => envelope.from = string(value, "from")?,
+                // These come from servers only, and a client reads on whatever stands there.
+                Ok("clientMessageId") => {
+                    envelope.client_message_id = string(value, "clientMessageId").unwrap_or_default();
+                }
+                Ok("prev") => envelope.prev = number(value, "prev").unwrap_or_default(),
+                Ok("requireDelivery") => envelope.require_delivery = value == "true",
                 _ => {}
             }
         }
@@ -74,7 +89,7 @@ impl<'a> Envelope<'a> {
 
     /// Appends the envelope as JSON. `data` must be JSON; it is not looked at again.
     pub fn encode_into(&self, out: &mut String) {
-        let texts = [&self.message_id, &self.topic, &self.from];
+        let texts = [&self.message_id, &self.topic, &self.from, &self.client_message_id];
         let strings: usize = texts
             .iter()
             .filter_map(|text| text.as_ref())
@@ -91,6 +106,11 @@ impl<'a> Envelope<'a> {
         push_number_field(out, ",\"sequence\":", self.sequence);
         push_string_field(out, ",\"topic\":", self.topic.as_deref());
         push_string_field(out, ",\"from\":", self.from.as_deref());
+        push_string_field(out, ",\"clientMessageId\":", self.client_message_id.as_deref());
+        push_number_field(out, ",\"prev\":", self.prev);
+        if self.require_delivery {
+            out.push_str(",\"requireDelivery\":true");
+        }
         out.push('}');
     }
 

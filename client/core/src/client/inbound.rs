@@ -4,12 +4,14 @@ use bmt_shared::channel::ChannelName;
 use bmt_shared::close::CloseCode;
 use bmt_shared::error::{ErrorCode, Failure};
 use bmt_shared::event::{Gap, ServerEvent, Unsubscribed};
-use bmt_shared::id::{ServerMessageId, UserId};
+use bmt_shared::id::{MessageId, ServerMessageId, UserId};
 use bmt_shared::message::{Message, MessageKind, Reactions};
 use bmt_shared::reply::Reply;
+use bmt_shared::request::Request;
 use bytes::Bytes;
 
 use crate::client::Client;
+use crate::client::requests::unkeyed;
 use crate::connection::Online;
 use crate::error::ClientError;
 use crate::event::{Event, Origin, Received};
@@ -153,12 +155,15 @@ impl<F: Face> Client<F> {
                 timestamp: enveloped.timestamp,
                 from: UserId::new(&enveloped.from),
                 seq: enveloped.seq,
-                client_message_id: None,
-                prev: None,
+                client_message_id: enveloped
+                    .client_message_id
+                    .as_ref()
+                    .and_then(|id| MessageId::parse(id).ok()),
+                prev: enveloped.prev,
                 edited: None,
                 deleted: false,
                 reactions: Reactions::default(),
-                require_delivery: false,
+                require_delivery: enveloped.require_delivery,
             }),
             Err(error) => self.tell(Event::Error(ClientError::Unreadable(error))),
         }
@@ -172,6 +177,8 @@ impl<F: Face> Client<F> {
         }
         let topic = message.topic.clone();
         let is_full = self.online().is_some_and(Online::is_full);
+        // A repetition is one that asks again: the first confirmation did not arrive.
+        let owed = owed(&message);
         let Some(subscription) = self.subscriptions.get_mut(&topic) else {
             // Servers of the seeds put a user on channels that the client never asked for.
             return self.deliver(message, Origin::Live);
@@ -181,7 +188,10 @@ impl<F: Face> Client<F> {
                 self.deliver(message, Origin::Live);
                 self.release(&topic);
             }
-            Accepted::Duplicate => self.counters.counts.duplicates_dropped += 1,
+            Accepted::Duplicate => {
+                self.counters.counts.duplicates_dropped += 1;
+                self.confirm_owed(owed);
+            }
             Accepted::Held => self.mind_gap(&topic),
             Accepted::Early => {}
         }
@@ -189,11 +199,23 @@ impl<F: Face> Client<F> {
 
     /// Hands a message on, unless its id was handed on lately.
     pub(super) fn deliver(&mut self, message: Message<F::Payload>, origin: Origin) {
+        let owed = owed(&message);
         if self.dedup.insert(&message.id) {
             self.counters.counts.messages_received += 1;
             self.tell(Event::Message(Received { message, origin }));
         } else {
             self.counters.counts.duplicates_dropped += 1;
+        }
+        self.confirm_owed(owed);
+    }
+
+    /// Confirms a message that was handed on, where its publisher waits for that (SPEC §4, `ack`). Without a
+    /// connection the server sends it again.
+    fn confirm_owed(&mut self, owed: Option<ServerMessageId>) {
+        if let Some(id) = owed
+            && self.online().is_some()
+        {
+            self.transmit_call(None, &unkeyed(Request::Ack(id)));
         }
     }
 
@@ -208,4 +230,9 @@ impl<F: Face> Client<F> {
         self.forget_subscription(&unsubscribed.topic);
         self.tell(Event::Unsubscribed(unsubscribed));
     }
+}
+
+/// The name under which a message is to be confirmed.
+fn owed<P>(message: &Message<P>) -> Option<ServerMessageId> {
+    message.require_delivery.then(|| message.id.clone())
 }

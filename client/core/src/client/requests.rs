@@ -51,7 +51,8 @@ impl<F: Face> Client<F> {
         Ok(())
     }
 
-    /// Confirms a message that its publisher wants confirmed (`requireDelivery`).
+    /// Confirms a message that its publisher wants confirmed (`requireDelivery`). Whatever is handed on as
+    /// [`Event::Message`] is confirmed already.
     ///
     /// # Errors
     /// [`ClientError::NotConnected`]: the server sends the message again, so that it can be confirmed then.

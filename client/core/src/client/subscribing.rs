@@ -241,6 +241,7 @@ impl<F: Face> Client<F> {
         let backoff = self.config.reconnect.delay_ms(refusals, &mut self.random);
         let at = self.after(delay.unwrap_or(backoff));
         if let Some(subscription) = self.subscriptions.get_mut(topic) {
+            subscription.stop_waiting();
             subscription.refusals += 1;
             subscription.standing = Standing::Later(at);
         }
@@ -252,7 +253,9 @@ impl<F: Face> Client<F> {
         let Some(subscription) = self.subscriptions.get_mut(topic) else {
             return;
         };
-        subscription.patience_ends.get_or_insert(patience_ends);
+        if !subscription.is_catching_up {
+            subscription.patience_ends.get_or_insert(patience_ends);
+        }
         if subscription.standing == Standing::Live {
             self.recover(topic);
         }
@@ -273,7 +276,9 @@ impl<F: Face> Client<F> {
         });
         let purpose = Purpose::Page(topic.clone(), after);
         let key = self.send(RequestKind::History, purpose, request, None);
-        self.stand(topic, Standing::Paging(key));
+        if let Some(subscription) = self.subscriptions.get_mut(topic) {
+            subscription.begin_page(key);
+        }
     }
 
     pub(super) fn conclude_page(
@@ -331,6 +336,14 @@ impl<F: Face> Client<F> {
         }
         if still_holding {
             self.mind_gap(topic);
+        } else if self.subscriptions.get(topic).map(|known| known.standing) == Some(Standing::Live) {
+            self.met_live_stream(topic);
+        }
+    }
+
+    fn met_live_stream(&mut self, topic: &ChannelName) {
+        if let Some(subscription) = self.subscriptions.get_mut(topic) {
+            subscription.stop_waiting();
         }
     }
 

@@ -31,6 +31,9 @@ pub(crate) struct Enveloped<'t> {
     pub(crate) seq: u64,
     pub(crate) timestamp: u64,
     pub(crate) payload: &'t str,
+    pub(crate) client_message_id: Option<Cow<'t, str>>,
+    pub(crate) prev: Option<u64>,
+    pub(crate) require_delivery: bool,
 }
 
 impl Raw {
@@ -80,6 +83,9 @@ impl Raw {
                     seq: envelope.sequence.unwrap_or_default(),
                     timestamp: envelope.timestamp.unwrap_or_default(),
                     payload: envelope.data,
+                    client_message_id: envelope.client_message_id,
+                    prev: envelope.prev,
+                    require_delivery: envelope.require_delivery,
                 })
             }
             _ => Inbound::Event {

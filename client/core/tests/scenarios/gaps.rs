@@ -165,6 +165,46 @@ fn more_than_one_recovery_holds_is_paged_until_it_meets_the_live_stream() {
 }
 
 #[test]
+fn the_live_stream_waits_for_pages_that_take_longer_than_a_gap_may() {
+    let mut world = at(10);
+    world.cut();
+    world.come_back();
+    let request = world.request();
+    world.reply_subscribed(&request, 411, &json!({"recovered": false, "reason": "limit"}));
+    world.message("public:a", 412);
+    for (from, to, more) in [(11, 210, true), (211, 410, true), (411, 412, false)] {
+        let page = world.request();
+        world.advance(4_000);
+        world.reply(
+            &page,
+            &json!({"status": "success", "messages": messages(from..=to), "seq": 412, "epoch": "e", "hasMore": more}),
+        );
+    }
+    assert!(gap_reasons(&world).is_empty(), "everything came");
+    assert_eq!(world.seqs(), (11..=412).collect::<Vec<_>>());
+    // Once there, a gap has its two seconds again.
+    world.message("public:a", 414);
+    world.advance(2_000);
+    assert_eq!(gap_reasons(&world), ["timeout"]);
+}
+
+#[test]
+fn pages_that_do_not_come_hold_up_the_live_stream_no_longer_than_a_request_and_a_gap_may_take() {
+    let mut world = at(10);
+    world.cut();
+    world.come_back();
+    let request = world.request();
+    world.reply_subscribed(&request, 411, &json!({"recovered": false, "reason": "limit"}));
+    world.message("public:a", 412);
+    world.advance(10_000);
+    assert!(world.seqs().is_empty(), "the page may still come");
+    world.message("public:a", 413);
+    world.advance(2_000);
+    assert_eq!(gap_reasons(&world), ["timeout"]);
+    assert_eq!(world.seqs(), [412, 413]);
+}
+
+#[test]
 fn pages_go_on_where_the_live_stream_has_overtaken_them() {
     let mut world = at(3);
     world.cut();

@@ -66,6 +66,25 @@ fn channel_messages_come_out_of_their_envelopes_and_gaps_are_recovered() {
 }
 
 #[test]
+fn what_stands_beside_a_channel_message_is_read_too() {
+    let mut world = greeted();
+    subscribed(&mut world);
+    world.publish("public:a", "mine");
+    sent(&mut world);
+    send(
+        &mut world,
+        &json!({"type": "data", "data": 1, "timestamp": 1, "messageId": "m9", "sequence": 9, "prev": 3,
+            "topic": "public:a", "from": "alice", "clientMessageId": "mine", "requireDelivery": true}),
+    );
+    let ack = sent(&mut world);
+    assert_eq!((&ack["type"], &ack["data"]["id"]), (&json!("ack"), &json!("m9")));
+    let settled =
+        |event: &Event<_>| matches!(event, Event::Ack(acked) if acked.message_id.as_str() == "mine");
+    assert!(world.events.iter().any(settled), "its own copy settles a publish");
+    assert_eq!(world.seqs(), [9], "a skip that is told is no gap");
+}
+
+#[test]
 fn a_publish_is_acked_by_its_own_id() {
     let mut world = greeted();
     let id = world.publish("public:a", "m1");

@@ -109,7 +109,7 @@ fn write_timed(out: &mut String, kind: &str, timestamp: u64) {
 fn write_message(message: &Message, out: &mut String) {
     let (kind, data) = kind_and_content(message.payload.json());
     out.reserve(data.len() + 256);
-    Object::open(out)
+    let mut object = Object::open(out)
         .str("type", kind)
         .raw("data", data)
         .number("timestamp", message.timestamp)
@@ -121,8 +121,11 @@ fn write_message(message: &Message, out: &mut String) {
             "clientMessageId",
             message.client_message_id.as_ref().map(MessageId::as_str),
         )
-        .maybe_number("prev", message.prev)
-        .close();
+        .maybe_number("prev", message.prev);
+    if message.require_delivery {
+        object = object.bool("requireDelivery", true);
+    }
+    object.close();
 }
 
 /// What kind of frame a payload makes, and what stands in it as `data`: its `content`, or the whole payload.
