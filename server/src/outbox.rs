@@ -8,10 +8,13 @@
 //! stay out until half of what waits is sent: their subscribers see the gap and recover. If that is not enough
 //! the outbox is [`Next::Overflowed`] and the connection is closed as slow; what it missed is in the history.
 //!
+//! A message whose `ttl` ends while it waits is not sent; the next one of its channel carries the `prev` that says so.
+//!
 //! High-priority messages pass waiting events of other channels; within a channel the order of seqs always holds.
 
 mod encoded;
 mod queue;
+mod skips;
 
 #[cfg(test)]
 mod tests;

@@ -3,15 +3,18 @@
 use std::sync::OnceLock;
 
 use bmt_shared::event::ServerEvent;
-use bmt_shared::message::Priority;
+use bmt_shared::message::{Message, Priority};
+use bmt_shared::position::Seq;
 use bytes::Bytes;
 use serde_json::value::RawValue;
+use tokio::time::Instant;
 
 /// An event with its encodings, each made when the first receiver of that format needs it.
 #[derive(Debug)]
 pub struct Encoded {
     event: ServerEvent,
     priority: Priority,
+    ends_at: Option<Instant>,
     body: OnceLock<Box<RawValue>>,
     raw: OnceLock<Bytes>,
     socketio: OnceLock<Bytes>,
@@ -30,10 +33,32 @@ impl Encoded {
         Self {
             event,
             priority,
+            ends_at: None,
             body: OnceLock::new(),
             raw: OnceLock::new(),
             socketio: OnceLock::new(),
         }
+    }
+
+    /// From then on it is not sent any more (SPEC §4, `ttl`); [`None`] is at any time.
+    #[must_use]
+    pub fn until(self, ends_at: Option<Instant>) -> Self {
+        Self { ends_at, ..self }
+    }
+
+    /// Whether its time is over.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.ends_at.is_some_and(|ends_at| ends_at <= Instant::now())
+    }
+
+    /// The message that it is, for one connection alone: with another `prev`.
+    pub(super) fn after(&self, message: &Message, prev: Seq) -> Self {
+        let message = Message {
+            prev: Some(prev),
+            ..message.clone()
+        };
+        Self::with_priority(ServerEvent::Message(message), self.priority).until(self.ends_at)
     }
 
     /// The event itself.

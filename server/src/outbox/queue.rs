@@ -9,6 +9,7 @@ use bmt_shared::event::ServerEvent;
 use bmt_shared::message::{Message, Priority};
 use bmt_shared::reply::{Present, Reply};
 
+use super::skips::Skips;
 use super::{Bounds, Encoded, Next, Outgoing};
 
 /// Rough bytes of a reply that carries no messages.
@@ -81,6 +82,8 @@ pub(super) struct Queue {
     bytes: usize,
     bounds: Bounds,
     state: State,
+    /// Messages that were over before they were sent. Most connections never have any.
+    skips: Option<Box<Skips>>,
     /// Whom to wake when there is something to send; taken when that is done.
     writer: Option<Waker>,
 }
@@ -93,6 +96,7 @@ impl Queue {
             bytes: 0,
             bounds,
             state: State::Open,
+            skips: None,
             writer: None,
         }
     }
@@ -163,22 +167,49 @@ impl Queue {
         if self.state == State::Overflowed {
             return Next::Overflowed;
         }
-        if !self.has_next() {
-            if self.places.is_empty() {
-                self.places.shrink_to(PLACES_KEPT);
+        while self.has_next() {
+            let content = self.places.pop_front().map(|place| place.content);
+            self.bytes -= content.as_ref().map_or(0, Content::bytes);
+            if self.state == State::Shedding && self.is_half_empty() {
+                self.state = State::Open;
             }
-            return Next::Wait;
+            match content {
+                Some(Content::Event(event, _)) if event.is_over() => self.skip(&event),
+                Some(Content::Event(event, _)) => return Next::Send(Outgoing::Event(self.follow(event))),
+                Some(Content::Other(other, _)) => return Next::Send(*other),
+                Some(Content::Reserved) | None => unreachable!("what comes next is there and known"),
+            }
         }
-        let content = self.places.pop_front().map(|place| place.content);
-        self.bytes -= content.as_ref().map_or(0, Content::bytes);
-        if self.state == State::Shedding && self.is_half_empty() {
-            self.state = State::Open;
+        if self.places.is_empty() {
+            self.places.shrink_to(PLACES_KEPT);
         }
-        match content {
-            Some(Content::Event(event, _)) => Next::Send(Outgoing::Event(event)),
-            Some(Content::Other(other, _)) => Next::Send(*other),
-            Some(Content::Reserved) | None => unreachable!("what comes next is there and known"),
+        Next::Wait
+    }
+
+    /// Leaves out what came too late.
+    fn skip(&mut self, event: &Encoded) {
+        if let ServerEvent::Message(message) = event.event() {
+            self.skips.get_or_insert_default().note(message);
         }
+    }
+
+    /// The event as it goes out behind what was left out.
+    fn follow(&mut self, event: Arc<Encoded>) -> Arc<Encoded> {
+        let Some(skips) = &mut self.skips else {
+            return event;
+        };
+        let prev = match event.event() {
+            ServerEvent::Message(message) => skips.prev_of(message).map(|prev| event.after(message, prev)),
+            ServerEvent::Gap(gap) => {
+                skips.forget(&gap.topic);
+                None
+            }
+            _ => None,
+        };
+        if skips.is_empty() {
+            self.skips = None;
+        }
+        prev.map_or(event, Arc::new)
     }
 
     fn has_next(&self) -> bool {

@@ -10,6 +10,7 @@ use bmt_shared::message::{Message, MessageKind, Priority, Reactions};
 use bmt_shared::payload::Payload;
 use bmt_shared::reply::Reply;
 use proptest::prelude::*;
+use tokio::time::{Duration, Instant, advance};
 
 use super::{Bounds, Encoded, Next, Outbox, Outgoing, ReplyTo};
 
@@ -338,4 +339,103 @@ async fn an_overflow_does_not_wait_for_the_writer() {
         .await
         .unwrap();
     assert!(matches!(outbox.skip_to_close(), Next::Overflowed));
+}
+
+/// A message that is sent within the next so many seconds, or not at all.
+fn lasting(topic: &str, seq: u64, prev: Option<u64>, seconds: u64) -> Outgoing {
+    let Outgoing::Event(event) = message(topic, seq, Priority::Normal) else {
+        unreachable!("a message is an event")
+    };
+    let ServerEvent::Message(message) = event.event().clone() else {
+        unreachable!("of that kind")
+    };
+    let event = ServerEvent::Message(Message { prev, ..message });
+    let ends_at = Instant::now() + Duration::from_secs(seconds);
+    Outgoing::Event(Arc::new(Encoded::new(event).until(Some(ends_at))))
+}
+
+/// What can be sent now: the channel, the seq, and the `prev` as it stands on the wire.
+fn places(outbox: &Outbox) -> Vec<(String, u64, Option<u64>)> {
+    let mut sent = Vec::new();
+    while let Next::Send(Outgoing::Event(event)) = outbox.next() {
+        let body: serde_json::Value = serde_json::from_str(event.body().get()).unwrap();
+        let topic = body["topic"].as_str().unwrap().to_owned();
+        sent.push((topic, body["seq"].as_u64().unwrap(), body["prev"].as_u64()));
+    }
+    sent
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_whose_time_is_over_is_not_sent_and_the_next_one_says_so() {
+    let outbox = outbox();
+    outbox.push(normal(4));
+    for seq in 5..=6 {
+        outbox.push(lasting("a", seq, None, 1));
+    }
+    outbox.push(message("b", 9, Priority::Normal));
+    outbox.push(normal(7));
+    outbox.push(normal(8));
+    advance(Duration::from_secs(1)).await;
+    let expected = [("a", 4, None), ("b", 9, None), ("a", 7, Some(4)), ("a", 8, None)];
+    let expected = expected.map(|(topic, seq, prev)| (topic.to_owned(), seq, prev));
+    assert_eq!(places(&outbox), expected);
+    assert_eq!(outbox.load(), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_sent_in_time_is_sent_as_it_is() {
+    let outbox = outbox();
+    outbox.push(lasting("a", 5, None, 2));
+    outbox.push(lasting("a", 6, None, 2));
+    advance(Duration::from_secs(1)).await;
+    let expected = [("a".to_owned(), 5, None), ("a".to_owned(), 6, None)];
+    assert_eq!(places(&outbox), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outbox_of_nothing_but_late_messages_has_nothing_to_send() {
+    let outbox = outbox();
+    outbox.push(lasting("a", 5, Some(2), 1));
+    advance(Duration::from_secs(2)).await;
+    assert!(matches!(outbox.next(), Next::Wait));
+    assert_eq!(outbox.load(), (0, 0));
+    outbox.push(normal(6));
+    assert_eq!(
+        places(&outbox),
+        [("a".to_owned(), 6, Some(2))],
+        "told by the next, whenever it comes"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_was_dropped_stays_a_gap_behind_one_that_was_late() {
+    let outbox = outbox();
+    outbox.push(lasting("a", 5, None, 1));
+    // 6 was dropped for slowness: nothing that follows may cover it.
+    outbox.push(lasting("a", 7, None, 1));
+    outbox.push(normal(8));
+    advance(Duration::from_secs(1)).await;
+    assert_eq!(
+        places(&outbox),
+        [("a".to_owned(), 8, Some(6))],
+        "the reader stands at 4, and sees it"
+    );
+    outbox.push(lasting("a", 9, None, 1));
+    outbox.push(normal(11));
+    advance(Duration::from_secs(1)).await;
+    assert_eq!(
+        places(&outbox),
+        [("a".to_owned(), 11, None)],
+        "the reader stands at 8, and misses 10"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_repetition_of_what_was_sent_moves_nothing() {
+    let outbox = outbox();
+    outbox.push(lasting("a", 9, None, 1));
+    outbox.push(lasting("a", 5, None, 1));
+    outbox.push(normal(10));
+    advance(Duration::from_secs(1)).await;
+    assert_eq!(places(&outbox), [("a".to_owned(), 10, Some(8))]);
 }

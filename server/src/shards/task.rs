@@ -22,6 +22,7 @@ use bmt_shared::namespace::Namespace;
 use bmt_shared::reply::{PresenceList, Reply};
 use bmt_shared::request::{HistoryQuery, Subscribe};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::command::{Command, InFlight, MarkInFlight, Pending, Reading, Request, Turn};
 use confirming::Confirming;
@@ -349,7 +350,7 @@ impl Shard {
         let before = channel.tail_bytes();
         let result = change(channel, now_ms);
         while let Some(output) = channel.poll_output() {
-            send(output, &self.world.meters, &mut self.writers);
+            send(output, now_ms, &self.world.meters, &mut self.writers);
         }
         self.tails_bytes = self.tails_bytes + channel.tail_bytes() - before;
         if self.tails_bytes > TAILS_BYTES {
@@ -386,11 +387,13 @@ fn tell(door: &mpsc::UnboundedSender<Command>, command: Command) {
     let _ = door.send(command);
 }
 
-fn send(output: Output<Outbox>, meters: &Meters, writers: &mut Writers) {
+fn send(output: Output<Outbox>, now_ms: u64, meters: &Meters, writers: &mut Writers) {
     let mut notification = None;
+    let mut ends_at = None;
     let (event, to) = match output {
         Output::Message { entry, prev, to } => {
             notification = entry.notification();
+            ends_at = entry.expires_at_ms.and_then(|end_ms| instant(end_ms, now_ms));
             let event = ServerEvent::Message(entry.message_after(prev));
             meters.deliveries.add(to.len() as u64);
             (Encoded::with_priority(event, entry.priority), to)
@@ -409,14 +412,20 @@ fn send(output: Output<Outbox>, meters: &Meters, writers: &mut Writers) {
         Output::Delivery { delivery, to } => (Encoded::new(ServerEvent::Delivery(delivery)), to),
         Output::Gap { gap, to } => (Encoded::new(ServerEvent::Gap(gap)), to),
     };
-    let event = Arc::new(event);
-    let notification = notification.map(|body| Arc::new(Encoded::new(ServerEvent::Notification(body))));
+    let event = Arc::new(event.until(ends_at));
+    let notification = notification.map(|body| Encoded::new(ServerEvent::Notification(body)).until(ends_at));
+    let notification = notification.map(Arc::new);
     for outbox in to {
         writers.give(&outbox, Outgoing::Event(event.clone()));
         if let Some(notification) = &notification {
             writers.give(&outbox, Outgoing::Event(notification.clone()));
         }
     }
+}
+
+/// That time on the clock that does not jump; [`None`] where that has no such time.
+fn instant(at_ms: u64, now_ms: u64) -> Option<Instant> {
+    Instant::now().checked_add(Duration::from_millis(at_ms.saturating_sub(now_ms)))
 }
 
 fn unknown_namespace(topic: &ChannelName) -> Failure {

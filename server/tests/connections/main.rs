@@ -17,6 +17,7 @@ mod protocol;
 mod raw;
 mod revocation;
 mod sessions;
+mod slow;
 mod stalls;
 mod support;
 #[path = "../tables/permissions.rs"]
