@@ -1,4 +1,4 @@
-//! `cargo xtask faults [--seed N] [row…]`: the fault suite of `tests/faults`, which is too long for the test command.
+//! `cargo xtask faults [--seed N] [--full] [row…]`: the fault suite of `tests/faults`, which is too long for the test command.
 
 use crate::failure::Failure;
 use crate::workspace::Workspace;

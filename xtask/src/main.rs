@@ -67,7 +67,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "faults",
-        arguments: "[--seed N] [row…]",
+        arguments: "[--seed N] [--full] [row…]",
         help: "break things around a real server, row by row of docs/FAULTS.md, and tell what held",
         run: faults::run,
     },

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bmt_client_core::Status;
@@ -60,6 +60,8 @@ pub(crate) struct Load {
     pub(crate) publishers: Vec<Arc<Client>>,
     pub(crate) subscribers: Vec<Client>,
     pumps: Vec<JoinHandle<()>>,
+    /// A publisher's rest between two publishes, ms.
+    rest_ms: Arc<AtomicU64>,
     stopped: Arc<AtomicBool>,
 }
 
@@ -99,16 +101,25 @@ impl Load {
             publishers: Vec::new(),
             subscribers,
             pumps: Vec::new(),
+            rest_ms: Arc::default(),
             stopped: Arc::default(),
         };
+        load.set_rest(shape.rest);
         for number in 0..shape.publishers {
             let publisher = Arc::new(client(format!("p{number}"), 500 + number)?);
             load.publishers.push(Arc::clone(&publisher));
             let channel = shape.channels[number % shape.channels.len()];
-            let pump = pump(publisher, channel, shape.rest, Arc::clone(&load.stopped));
+            let (rest_ms, stopped) = (Arc::clone(&load.rest_ms), Arc::clone(&load.stopped));
+            let pump = pump(publisher, channel, rest_ms, stopped);
             load.pumps.push(tokio::spawn(pump));
         }
         Ok(load)
+    }
+
+    /// From now on publishers rest so long between two publishes.
+    pub(crate) fn set_rest(&self, rest: Duration) {
+        let ms = u64::try_from(rest.as_millis()).unwrap_or(u64::MAX);
+        self.rest_ms.store(ms, Ordering::Relaxed);
     }
 
     /// Everybody.
@@ -269,7 +280,7 @@ pub(crate) fn judge(folder: &Path) -> Result<String, Stop> {
     )))
 }
 
-async fn pump(publisher: Arc<Client>, channel: &str, rest: Duration, stopped: Arc<AtomicBool>) {
+async fn pump(publisher: Arc<Client>, channel: &str, rest_ms: Arc<AtomicU64>, stopped: Arc<AtomicBool>) {
     let mut seen = publisher.watch();
     while !stopped.load(Ordering::Relaxed) {
         // Looks up now and then: a server that is down acks nothing, and the end must still be noticed.
@@ -280,6 +291,6 @@ async fn pump(publisher: Arc<Client>, channel: &str, rest: Duration, stopped: Ar
             Err(_) => continue,
         }
         // The wish is granted by another task: until then the room is not taken.
-        tokio::time::sleep(rest).await;
+        tokio::time::sleep(Duration::from_millis(rest_ms.load(Ordering::Relaxed))).await;
     }
 }

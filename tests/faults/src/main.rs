@@ -1,4 +1,4 @@
-//! `bmt-faults [--seed N] [row…]`: breaks things around a real server and tells, row by row of FAULTS, whether it
+//! `bmt-faults [--seed N] [--full] [row…]`: breaks things around a real server and tells, row by row of FAULTS, whether it
 //! held. Run by `cargo xtask faults`, which builds the server first.
 //!
 //! A row starts its own server process (`BMT_SERVER_BIN`), load clients that write down what they see, and a pair of
@@ -37,9 +37,17 @@ use rows::{ROWS, Row};
 /// Where the seed is not given: any number would do, but runs should be comparable.
 const SEED: u64 = 1;
 
+/// What the arguments ask for.
+struct Chosen {
+    seed: u64,
+    /// Rows that can take long do.
+    full: bool,
+    rows: Vec<&'static Row>,
+}
+
 fn main() -> ExitCode {
     match chosen(std::env::args().skip(1)) {
-        Ok((seed, rows)) => run_all(seed, &rows),
+        Ok(chosen) => run_all(&chosen),
         Err(reason) => {
             eprintln!("error: {reason}");
             ExitCode::from(2)
@@ -47,14 +55,18 @@ fn main() -> ExitCode {
     }
 }
 
-/// The seed and the rows that the arguments name; all rows where they name none.
-fn chosen(mut arguments: impl Iterator<Item = String>) -> Result<(u64, Vec<&'static Row>), String> {
-    let mut seed = SEED;
+/// What the arguments ask for; all rows where they name none.
+fn chosen(mut arguments: impl Iterator<Item = String>) -> Result<Chosen, String> {
+    let (mut seed, mut full) = (SEED, false);
     let mut rows = Vec::new();
     while let Some(argument) = arguments.next() {
         let number = |text: &str| text.parse().map_err(|_| format!("`{text}` is no number"));
         if argument == "--seed" {
             seed = number(&arguments.next().unwrap_or_default())?;
+            continue;
+        }
+        if argument == "--full" {
+            full = true;
             continue;
         }
         let wanted = number(&argument)?;
@@ -66,15 +78,16 @@ fn chosen(mut arguments: impl Iterator<Item = String>) -> Result<(u64, Vec<&'sta
     if rows.is_empty() {
         rows.extend(ROWS);
     }
-    Ok((seed, rows))
+    Ok(Chosen { seed, full, rows })
 }
 
-fn run_all(seed: u64, rows: &[&'static Row]) -> ExitCode {
+fn run_all(chosen: &Chosen) -> ExitCode {
+    let &Chosen { seed, full, ref rows } = chosen;
     let mut lines = Vec::new();
     for row in rows {
         println!("== row {}: {}", row.number, row.what);
         let began = Instant::now();
-        let outcome = run::one(row, seed);
+        let outcome = run::one(row, seed, full);
         let line = table::Line {
             row,
             outcome,

@@ -11,6 +11,8 @@ use crate::server::Server;
 /// What a row works with.
 pub(crate) struct Run {
     pub(crate) seed: u64,
+    /// Take as long, and as many, as FAULTS says; else what fits into a minute or two.
+    pub(crate) full: bool,
     pub(crate) random: Random,
     folder: PathBuf,
     rounds: u32,
@@ -33,7 +35,7 @@ impl Run {
 }
 
 /// Runs a row. What it wrote is kept, and named, where it failed.
-pub(crate) fn one(row: &Row, seed: u64) -> Outcome {
+pub(crate) fn one(row: &Row, seed: u64, full: bool) -> Outcome {
     let folder = match tempfile::Builder::new()
         .prefix(&format!("bmt-faults-{}-", row.number))
         .tempdir()
@@ -51,6 +53,7 @@ pub(crate) fn one(row: &Row, seed: u64) -> Outcome {
     };
     let run = Run {
         seed,
+        full,
         random: Random::new(seed ^ u64::from(row.number)),
         folder: folder.path().to_owned(),
         rounds: 0,

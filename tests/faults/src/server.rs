@@ -36,10 +36,7 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server in `folder`; `settings` are environment variables such as `BMT_HEARTBEAT__INTERVAL_MS`.
     pub(crate) fn start(folder: &Path, settings: &[(&str, &str)]) -> Result<Self, String> {
-        let address = TcpListener::bind(("127.0.0.1", 0))
-            .and_then(|listener| listener.local_addr())
-            .map_err(|error| format!("no free port: {error}"))?;
-        Self::start_at(folder, address, None, settings)
+        Self::start_at(folder, free_address()?, None, settings)
     }
 
     /// Starts a server that is reached at `address`, in a network namespace of its own or in ours.
@@ -49,11 +46,7 @@ impl Server {
         namespace: Option<String>,
         settings: &[(&str, &str)],
     ) -> Result<Self, String> {
-        let settings: Vec<(String, String)> = NO_LIMITS
-            .iter()
-            .chain(settings)
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
+        let settings = owned(settings);
         let start = command(folder, address, namespace.as_deref())?;
         let (child, ready) = spawn(folder, start, &settings)?;
         Ok(Self {
@@ -64,6 +57,28 @@ impl Server {
             settings,
             ready,
         })
+    }
+
+    /// Starts an optimised server, where one was built beside the one that the rows use.
+    pub(crate) fn start_optimised(folder: &Path) -> Result<Option<Self>, String> {
+        let own = binary()?;
+        let folders = own.parent().and_then(Path::parent);
+        let name = own.file_name().map(PathBuf::from).unwrap_or_default();
+        let built = folders.map(|folders| folders.join("release").join(name));
+        let Some(built) = built.filter(|built| built.exists()) else {
+            return Ok(None);
+        };
+        let address = free_address()?;
+        let settings = owned(&[]);
+        let (child, ready) = spawn(folder, command_of(&built, folder, address, None), &settings)?;
+        Ok(Some(Self {
+            child,
+            address,
+            namespace: None,
+            folder: folder.to_owned(),
+            settings,
+            ready,
+        }))
     }
 
     /// Starts it again on the same folder and port.
@@ -179,9 +194,29 @@ pub(crate) fn command(
     address: SocketAddr,
     namespace: Option<&str>,
 ) -> Result<Command, String> {
+    Ok(command_of(&binary()?, folder, address, namespace))
+}
+
+fn binary() -> Result<PathBuf, String> {
     let named = || std::env::var_os("BMT_SERVER_BIN").map(PathBuf::from);
     let binary = BINARY.get().cloned().or_else(named);
-    let binary = binary.ok_or("BMT_SERVER_BIN names no server: run `cargo xtask faults`")?;
+    binary.ok_or_else(|| "BMT_SERVER_BIN names no server: run `cargo xtask faults`".to_owned())
+}
+
+fn free_address() -> Result<SocketAddr, String> {
+    TcpListener::bind(("127.0.0.1", 0))
+        .and_then(|listener| listener.local_addr())
+        .map_err(|error| format!("no free port: {error}"))
+}
+
+/// The settings of a load, and these.
+fn owned(settings: &[(&str, &str)]) -> Vec<(String, String)> {
+    let all = NO_LIMITS.iter().chain(settings);
+    all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+fn command_of(binary: &Path, folder: &Path, address: SocketAddr, namespace: Option<&str>) -> Command {
     let mut command = match namespace {
         // `ip` becomes the server, so the process id is the server's.
         Some(namespace) => {
@@ -202,7 +237,7 @@ pub(crate) fn command(
         .arg(data(folder))
         .env("BMT_AUTH__JWT_SECRET", SECRET)
         .stdin(Stdio::null());
-    Ok(command)
+    command
 }
 
 fn spawn(

@@ -20,8 +20,9 @@ const RESETS: u32 = 100;
 const BACKOFF_MS: u64 = 200;
 /// What a connection may take beyond the wait: a handshake on a busy machine.
 const HANDSHAKE: Duration = Duration::from_secs(3);
-/// How long each weather of row 88 lasts.
+/// How long each weather of row 88 lasts, and in full.
 const WEATHER: Duration = Duration::from_secs(40);
+const LONG_WEATHER: Duration = Duration::from_secs(10 * 60);
 /// Interval and timeout of the heartbeat of row 93, ms.
 const HEARTBEAT_MS: (u64, u64) = (2_000, 2_000);
 /// How much later than the heartbeat says a loss may be noticed: a busy machine's timers.
@@ -100,7 +101,7 @@ pub(crate) async fn bad_weather(mut run: Run) -> Result<String, Stop> {
     for (name, weather) in weathers {
         proxy.set(weather);
         let before = load.acked();
-        tokio::time::sleep(WEATHER).await;
+        tokio::time::sleep(if run.full { LONG_WEATHER } else { WEATHER }).await;
         let acked = load.acked() - before;
         hold(acked > 0, || format!("nothing was acked at {name}"))?;
         hold(load.connections() == connections, || {

@@ -1,11 +1,13 @@
 //! Readers that are slower than their room: row 91.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use bmt_client_core::Status;
-use bmt_faultproxy::Weather;
+use bmt_faultproxy::{Proxy, Weather};
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use super::network::proxy;
 use crate::bystanders::Bystanders;
@@ -13,6 +15,7 @@ use crate::client::{Client, Manner};
 use crate::load::{Load, Shape};
 use crate::outcome::{Stop, failed, hold};
 use crate::run::Run;
+use crate::server::Server;
 use crate::session::Session;
 
 const CHANNEL: &str = "public:busy";
@@ -23,6 +26,16 @@ const BYTES_PER_SECOND: u64 = 10_000;
 const PAYLOAD_BYTES: usize = 8_000;
 const REST: Duration = Duration::from_millis(16);
 const BUSY: Duration = Duration::from_secs(25);
+const LONG_BUSY: Duration = Duration::from_secs(5 * 60);
+/// Then the room is calm for a while and the line quick but long: a page takes longer than a gap may last, and
+/// messages arrive meanwhile.
+const CALM_REST: Duration = Duration::from_millis(250);
+const LONG_LINE: Duration = Duration::from_millis(1_200);
+const CALM: Duration = Duration::from_secs(20);
+/// How long the answer to a heartbeat of theirs may take: it stands behind whole pages.
+const PONG_TIMEOUT_MS: u64 = 20_000;
+/// Readers that only take what they can, beside the others, in full.
+const CROWD: usize = 990;
 /// What a slow reader may cost: its outbox (SPEC §10), and the frames at hand around it.
 const READER_BYTES: u64 = 3 * 1024 * 1024;
 /// What the server may take beside: the caches of a room that moves a megabyte a second.
@@ -33,6 +46,7 @@ const WARM_BYTES: usize = 24 * 1024 * 1024;
 const WARM_BATCH: usize = 12;
 /// How long a slow reader may take to read everything once the line is good again.
 const CATCH_UP: Duration = Duration::from_secs(120);
+const LONG_CATCH_UP: Duration = Duration::from_secs(15 * 60);
 
 /// Row 91.
 pub(crate) async fn readers(mut run: Run) -> Result<String, Stop> {
@@ -46,29 +60,18 @@ pub(crate) async fn readers(mut run: Run) -> Result<String, Stop> {
         padding_bytes: PAYLOAD_BYTES,
         ..Shape::of(2, 2)
     };
-    let mut slow = Vec::new();
-    for number in 0..READERS {
-        let manner = Manner::of(format!("slow{number}"), proxy.address(), run.seed + number as u64);
-        let reader = Client::start(manner, &folder)?;
-        reader.subscribe(CHANNEL);
-        reader
-            .until("its subscription", CATCH_UP, |seen| !seen.positions.is_empty())
-            .await?;
-        slow.push(reader);
-    }
+    let slow = slow_readers(&run, &proxy, &folder).await?;
+    let crowd = crowd(if run.full { CROWD } else { 0 }, proxy.address()).await?;
+    let readers = READERS + crowd.len();
     let before = server.resident_bytes()?;
     proxy.set(Weather {
         bytes_per_second: Some(BYTES_PER_SECOND),
         ..Weather::fair()
     });
     let mut load = Load::start(&shape, server.address(), &folder, run.seed).await?;
-    let end = tokio::time::Instant::now() + BUSY;
-    let mut most = 0;
-    while tokio::time::Instant::now() < end {
-        most = most.max(server.resident_bytes()?);
-        tokio::time::sleep(Duration::from_millis(250)).await;
-    }
-    let allowed = before + READERS as u64 * READER_BYTES + ROOM_BYTES;
+    let busy = if run.full { LONG_BUSY } else { BUSY };
+    let most = most_memory(&server, busy).await?;
+    let allowed = before + readers as u64 * READER_BYTES + ROOM_BYTES;
     hold(most <= allowed, || {
         format!("memory grew from {before} to {most} bytes")
     })?;
@@ -77,6 +80,13 @@ pub(crate) async fn readers(mut run: Run) -> Result<String, Stop> {
         .filter(|reader| reader.seen().connections > 1 || reader.seen().lost_at_us.is_some());
     let closed = closed.count();
     hold(closed > 0, || "no slow reader was ever closed".to_owned())?;
+    drop(crowd);
+    load.set_rest(CALM_REST);
+    proxy.set(Weather {
+        latency: LONG_LINE,
+        ..Weather::fair()
+    });
+    tokio::time::sleep(CALM).await;
     proxy.set(Weather::fair());
 
     // All that was published, by the position of a fast member once it is quiet.
@@ -85,14 +95,19 @@ pub(crate) async fn readers(mut run: Run) -> Result<String, Stop> {
         .get(CHANNEL)
         .cloned()
         .ok_or_else(|| failed("the room has no top"))?;
+    let patience = if run.full { LONG_CATCH_UP } else { CATCH_UP };
     for reader in &slow {
-        let caught_up = reader.until("the last message", CATCH_UP, |seen| {
+        let caught_up = reader.until("the last message", patience, |seen| {
             seen.positions.get(CHANNEL) == Some(&fast) && seen.status == Some(Status::Connected)
         });
         caught_up.await?;
         reader.cover(CHANNEL, &fast.0, fast.1);
     }
+    // Everything is kept: who is told of a gap missed what it could have had.
     let gaps: Vec<String> = slow.iter().flat_map(|reader| reader.seen().gaps).collect();
+    hold(gaps.is_empty(), || {
+        format!("slow readers were told of gaps where nothing was lost: {gaps:?}")
+    })?;
     for reader in slow {
         reader.finish().await?;
     }
@@ -100,10 +115,50 @@ pub(crate) async fn readers(mut run: Run) -> Result<String, Stop> {
     drop(proxy);
     let held = bystanders.end(&mut server).await?;
     Ok(format!(
-        "{closed} of {READERS} readers closed, all caught up, gaps they were told of: {gaps:?}, memory {} MiB at most from {}; {note}; {held}",
+        "{closed} of {READERS} readers closed, all caught up without a gap, {readers} readers at all, memory {} MiB at most from {}; {note}; {held}",
         most / 1024 / 1024,
         before / 1024 / 1024
     ))
+}
+
+/// Readers that recover what they missed, and write down what they see.
+async fn slow_readers(run: &Run, proxy: &Proxy, folder: &Path) -> Result<Vec<Client>, Stop> {
+    let mut slow = Vec::new();
+    for number in 0..READERS {
+        let manner = Manner {
+            pong_timeout_ms: PONG_TIMEOUT_MS,
+            ..Manner::of(format!("slow{number}"), proxy.address(), run.seed + number as u64)
+        };
+        let reader = Client::start(manner, folder)?;
+        reader.subscribe(CHANNEL);
+        reader
+            .until("its subscription", CATCH_UP, |seen| !seen.positions.is_empty())
+            .await?;
+        slow.push(reader);
+    }
+    Ok(slow)
+}
+
+/// The most memory that the server takes within a time.
+async fn most_memory(server: &Server, time: Duration) -> Result<u64, Stop> {
+    let end = tokio::time::Instant::now() + time;
+    let mut most = 0;
+    while tokio::time::Instant::now() < end {
+        most = most.max(server.resident_bytes()?);
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    Ok(most)
+}
+
+/// Readers that subscribe, and then read as slowly as the line is until the server has had enough of them.
+async fn crowd(count: usize, address: SocketAddr) -> Result<JoinSet<()>, Stop> {
+    let mut crowd = JoinSet::new();
+    for number in 0..count {
+        let mut session = Session::connect(address, &format!("crowd{number}")).await?;
+        session.succeed("subscribe", &json!({"topic": CHANNEL})).await?;
+        crowd.spawn(async move { while session.packet().await.is_ok() {} });
+    }
+    Ok(crowd)
 }
 
 /// Fills the caches of the store, which stay: the server is compared with one that has worked before.
