@@ -10,6 +10,8 @@ pub const RECOVERY_MESSAGES: usize = 1_000;
 pub const RECOVERY_BYTES: usize = 256 * 1_024;
 /// Most bytes in the reply to a batch of subscribes.
 pub const BATCH_REPLY_BYTES: usize = 512 * 1_024;
+/// Most binary parts in one reply: official Socket.IO clients close the connection on a packet that has more.
+pub const REPLY_ATTACHMENTS: usize = 10;
 /// Messages in the newest page that stands in for a recovery that is not possible.
 pub const FALLBACK_PAGE: usize = 50;
 /// Messages in a page of history where no `limit` is asked for.

@@ -484,7 +484,9 @@ impl<S: Clone> Channel<S> {
     fn past(&mut self, request: &Subscribe, filter: Filter, reply: Subscribed, now_ms: u64) -> Subscribing {
         self.trim(now_ms);
         let wanted = match (&request.since, request.history) {
-            (Some(since), _) => self.judge(since).map_or_else(Wanted::Oldest, Wanted::Since),
+            (Some(since), _) => self
+                .judge(since, &filter, now_ms)
+                .map_or_else(Wanted::Oldest, Wanted::Since),
             (None, Some(1..)) => Wanted::Newest,
             (None, _) => return Subscribing::Ready(reply),
         };
@@ -516,14 +518,17 @@ impl<S: Clone> Channel<S> {
     }
 
     /// Whether a recovery from this position can be tried: answers the seq after which all is wanted.
-    fn judge(&self, since: &Position) -> Result<Seq, NotRecovered> {
+    fn judge(&self, since: &Position, filter: &Filter, now_ms: u64) -> Result<Seq, NotRecovered> {
         if since.epoch != self.epoch {
             Err(NotRecovered::EpochChanged)
         } else if since.seq > self.top {
             Err(NotRecovered::PositionAhead)
         } else if since.seq + 1 < self.oldest {
             Err(NotRecovered::Trimmed)
-        } else if self.top - since.seq > bmt_shared::limits::RECOVERY_MESSAGES as u64 {
+        } else if self.top - since.seq > bmt_shared::limits::RECOVERY_MESSAGES as u64
+            || (self.reaches(since.seq)
+                && !recovery::fits_in_parts(self.tail.after(since.seq), filter, now_ms))
+        {
             Err(NotRecovered::Limit)
         } else {
             Ok(since.seq)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bmt_shared::error::{ErrorCode, Failure};
 use bmt_shared::id::MessageId;
-use bmt_shared::limits::BATCH_REPLY_BYTES;
+use bmt_shared::limits::{BATCH_REPLY_BYTES, REPLY_ATTACHMENTS};
 use bmt_shared::reply::{NotRecovered, Reply, Subscribed};
 use bmt_shared::request::{PublishEntry, Subscribe};
 use tokio::sync::oneshot;
@@ -134,7 +134,7 @@ impl Connection {
 /// Where the recoveries of a batch are too large together, the later ones are left to `history {after}`: a whole
 /// recovery or none, never a part (SPEC §4).
 fn keep_reply_bounded(results: &mut [(Option<MessageId>, Reply)]) {
-    let mut bytes = 0;
+    let (mut bytes, mut attachments) = (0, 0);
     for (_, reply) in results {
         let Reply::Subscribed(subscribed) = reply else {
             continue;
@@ -144,8 +144,14 @@ fn keep_reply_bounded(results: &mut [(Option<MessageId>, Reply)]) {
             .iter()
             .map(|message| message.payload.size_bytes() + 256)
             .sum();
-        if bytes + size <= BATCH_REPLY_BYTES {
+        let parts: usize = subscribed
+            .messages
+            .iter()
+            .map(|message| message.payload.attachments().len())
+            .sum();
+        if bytes + size <= BATCH_REPLY_BYTES && attachments + parts <= REPLY_ATTACHMENTS {
             bytes += size;
+            attachments += parts;
         } else {
             leave_to_history(subscribed);
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bmt_shared::limits::BATCH_REPLY_BYTES;
+use bmt_shared::limits::{BATCH_REPLY_BYTES, REPLY_ATTACHMENTS};
 use bmt_shared::position::{Epoch, Seq};
 use bmt_shared::reply::HistoryPage;
 use bmt_shared::request::HistoryRange;
@@ -40,13 +40,28 @@ impl ColdPage {
     /// Completes the page.
     #[must_use]
     pub fn finish(self, page: &Page) -> HistoryPage {
+        let entries = match self.read.range {
+            Range::Up { .. } => &page.entries[..fitting(page.entries.iter())],
+            Range::Down { .. } => &page.entries[page.entries.len() - fitting(page.entries.iter().rev())..],
+        };
         HistoryPage {
-            messages: page.entries.iter().map(|entry| plain(entry)).collect(),
+            messages: entries.iter().map(|entry| plain(entry)).collect(),
             seq: self.top,
             epoch: page.epoch.clone(),
-            has_more: page.more,
+            has_more: page.more || entries.len() < page.entries.len(),
         }
     }
+}
+
+/// How many of these, one at least, have no more binary parts together than a reply may.
+fn fitting<'a>(entries: impl ExactSizeIterator<Item = &'a Arc<Entry>>) -> usize {
+    let least = entries.len().min(1);
+    let mut attachments = 0;
+    let fit = entries.take_while(|entry| {
+        attachments += entry.message.payload.attachments().len();
+        attachments <= REPLY_ATTACHMENTS
+    });
+    fit.count().max(least)
 }
 
 /// The range of the store that a client's range means where `top` is the newest message told to anyone.
@@ -91,11 +106,13 @@ where
 }
 
 fn bounded<'a>(entries: impl Iterator<Item = &'a Arc<Entry>>, read: &Read) -> (Vec<&'a Entry>, bool) {
-    let mut bytes = 0;
+    let (mut bytes, mut attachments) = (0, 0);
     let mut taken: Vec<&Entry> = Vec::new();
     for entry in entries {
         bytes += entry.size_bytes();
-        if taken.len() == read.messages || (bytes > read.bytes && !taken.is_empty()) {
+        attachments += entry.message.payload.attachments().len();
+        let is_too_much = bytes > read.bytes || attachments > REPLY_ATTACHMENTS;
+        if taken.len() == read.messages || (is_too_much && !taken.is_empty()) {
             return (taken, true);
         }
         taken.push(entry);

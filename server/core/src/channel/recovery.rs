@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bmt_shared::limits::{RECOVERY_BYTES, RECOVERY_MESSAGES};
+use bmt_shared::limits::{RECOVERY_BYTES, RECOVERY_MESSAGES, REPLY_ATTACHMENTS};
 use bmt_shared::message::Message;
 use bmt_shared::position::Seq;
 use bmt_shared::reply::{NotRecovered, Subscribed};
@@ -91,19 +91,34 @@ impl Cold {
         };
         let reason = match self.wanted {
             Wanted::Newest => {
-                let wanted = |entry: &&Arc<Entry>| is_wanted(entry, &self.filter, now_ms);
-                let newest: Vec<_> = page.entries.iter().filter(wanted).cloned().collect();
+                let newest_first = page.entries.iter().rev();
+                let newest = newest_page(newest_first, &self.filter, self.read.messages, now_ms);
                 return with_newest(self.reply, &newest);
             }
             Wanted::Oldest(reason) => reason,
             Wanted::Since(since) if page.oldest > since + 1 => NotRecovered::Trimmed,
             Wanted::Since(_) if page.more => NotRecovered::Limit,
+            Wanted::Since(_) if !fits_in_parts(page.entries.iter(), &self.filter, now_ms) => {
+                NotRecovered::Limit
+            }
             Wanted::Since(since) => {
                 return recovered(self.reply, since, page.entries.iter(), &self.filter, now_ms);
             }
         };
         not_recovered(self.reply, reason, page.oldest, &self.newest)
     }
+}
+
+/// Whether what is wanted of these has no more binary parts than one reply may have.
+pub(super) fn fits_in_parts<'a>(
+    entries: impl Iterator<Item = &'a Arc<Entry>>,
+    filter: &Filter,
+    now_ms: u64,
+) -> bool {
+    let parts = entries
+        .filter(|entry| !entry.message.payload.attachments().is_empty() && is_wanted(entry, filter, now_ms))
+        .map(|entry| entry.message.payload.attachments().len());
+    parts.sum::<usize>() <= REPLY_ATTACHMENTS
 }
 
 /// All that was missed since `since`.
@@ -163,13 +178,14 @@ pub(super) fn newest_page<'a>(
     messages: usize,
     now_ms: u64,
 ) -> Vec<Arc<Entry>> {
-    let mut bytes = 0;
+    let (mut bytes, mut attachments) = (0, 0);
     let mut page: Vec<_> = newest_first
         .filter(|entry| is_wanted(entry, filter, now_ms))
         .take(messages)
         .take_while(|entry| {
             bytes += entry.size_bytes();
-            bytes <= RECOVERY_BYTES
+            attachments += entry.message.payload.attachments().len();
+            bytes <= RECOVERY_BYTES && attachments <= REPLY_ATTACHMENTS
         })
         .cloned()
         .collect();

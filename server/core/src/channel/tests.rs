@@ -78,10 +78,24 @@ impl Room {
     }
 
     fn publish_for(&mut self, payload: &str, ttl_ms: u64) -> Seq {
+        self.publish_payload(Payload::parse(payload).unwrap(), ttl_ms)
+    }
+
+    /// Publishes a message with so many binary parts.
+    fn publish_parts(&mut self, parts: usize) -> Seq {
+        let placeholders: Vec<String> = (0..parts)
+            .map(|num| format!("{{\"_placeholder\":true,\"num\":{num}}}"))
+            .collect();
+        let json = format!("[{}]", placeholders.join(","));
+        let parts = vec![b"part".as_slice().into(); parts];
+        self.publish_payload(Payload::from_json(&json).with_attachments(parts), 0)
+    }
+
+    fn publish_payload(&mut self, payload: Payload, ttl_ms: u64) -> Seq {
         self.published += 1;
         let publish = Publish {
             ttl_ms,
-            ..Publish::new(topic(), Payload::parse(payload).unwrap())
+            ..Publish::new(topic(), payload)
         };
         let key = MessageId::parse(&format!("k{}", self.published)).unwrap();
         let (from, random) = (UserId::new("u"), u128::from(self.published));

@@ -102,3 +102,36 @@ fn messages_leave_by_number_and_by_age() {
     );
     assert_eq!(room.recover("b", 5).recovered, Some(true));
 }
+
+#[test]
+fn a_page_holds_no_more_binary_parts_than_a_reply_may() {
+    for cold in [false, true] {
+        let mut room = Room::new(namespace());
+        for parts in [4, 4, 0, 4, 11, 0, 1] {
+            room.publish_parts(parts);
+        }
+        if cold {
+            room = room.with_cold_tail();
+        }
+        let mut pages = Vec::new();
+        let mut after = 0;
+        loop {
+            let page = room.history(HistoryRange::After(after), 50);
+            after = page.messages.last().unwrap().seq;
+            pages.push(seqs(&page.messages));
+            if !page.has_more {
+                break;
+            }
+        }
+        // A message that has more by itself is given all the same: else its reader would never get past it.
+        assert_eq!(
+            pages,
+            [vec![1, 2, 3], vec![4], vec![5], vec![6, 7]],
+            "cold {cold}"
+        );
+        let newest = room.history(HistoryRange::Newest, 50);
+        assert_eq!((seqs(&newest.messages), newest.has_more), (vec![6, 7], true));
+        let before = room.history(HistoryRange::Before(5), 50);
+        assert_eq!((seqs(&before.messages), before.has_more), (vec![2, 3, 4], true));
+    }
+}

@@ -237,3 +237,36 @@ fn the_tail_stays_within_its_bounds() {
         0
     );
 }
+
+/// Official clients close the connection on a packet of more parts, and would come back to the same reply.
+#[test]
+fn a_recovery_of_more_binary_parts_than_a_reply_may_hold_is_left_to_pages() {
+    for cold in [false, true] {
+        let mut room = Room::new(namespace());
+        for parts in [4, 4, 0, 4, 4, 0] {
+            room.publish_parts(parts);
+        }
+        if cold {
+            room = room.with_cold_tail();
+        }
+        let whole = room.recover("a", 3);
+        assert_eq!(
+            (whole.recovered, seqs(&whole.messages)),
+            (Some(true), vec![4, 5, 6])
+        );
+        let left = room.recover("b", 1);
+        assert_eq!(
+            (left.recovered, left.reason),
+            (Some(false), Some(NotRecovered::Limit)),
+            "cold {cold}"
+        );
+        if !cold {
+            assert_eq!(seqs(&left.messages), [3, 4, 5, 6]);
+        }
+        let request = Subscribe {
+            history: Some(50),
+            ..plain()
+        };
+        assert_eq!(seqs(&room.subscribe("c", &request).messages), [3, 4, 5, 6]);
+    }
+}
