@@ -23,6 +23,8 @@
 //! | keeps a session whose poll was given up | `endpoint` closes it | `a_poll_that_is_given_up_closes_the_session` (`protocol::engine_io`) |
 //! | closes a healthy session when it is upgraded twice | `transport` lets the first upgrade through only | `a_session_is_upgraded_once_and_the_first_upgrade_survives` |
 //! | encodes each packet for each receiver, and hands it from task to task | `stream` writes shared frames between the library's own | none: a matter of speed (`cargo xtask bench`) |
+//! | answers polls with nothing while a WebSocket waits for its probe | `endpoint` hands it over when the client has spoken | `a_websocket_that_says_nothing_leaves_its_session_on_polling` (`protocol::engine_io`) |
+//! | ends a poll with an empty body when its session ends | `endpoint` makes it a noop | `tests/it`: `an event far over the limit ends the session, and the client comes back` |
 //! | leaves a session behind whose upgrade failed | `endpoint` closes it when the stream is gone | `a_failed_upgrade_ends_the_session_at_once` |
 
 mod body;

@@ -1,21 +1,24 @@
 //! The HTTP side of Socket.IO: which requests reach the library, and with what time limits.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use bmt_shared::codec::engineio::Handshake;
 use bytes::Bytes;
 use http_body_util::BodyExt;
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use socketioxide::service::SocketIoService;
 use socketioxide::{ParserConfig, SocketIo};
+use tokio::io::AsyncReadExt;
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tower::ServiceExt;
 
 use super::super::Context;
@@ -28,6 +31,10 @@ use super::transport::{PACKETS_BUFFERED, Sessions, Transport};
 
 /// Where the library looks for its requests.
 const PATH: &str = "/socket.io";
+/// The first frame of an upgrade, a masked `2probe`, is shorter; what follows is read by the library.
+const PROBE_BYTES: usize = 64;
+/// An Engine.IO packet that says nothing.
+const NOOP: &[u8] = b"6";
 /// Read buffer of each WebSocket, bytes: most requests fit, and an idle connection holds no more.
 const READ_BUFFER: usize = 2 * 1_024;
 
@@ -134,9 +141,15 @@ impl Endpoint {
     async fn poll(self: Arc<Self>, transport: Arc<Transport>, request: Request) -> Response {
         if request.method() == Method::GET {
             let abandoned = Abandoned::new(&self, &transport);
-            let (parts, body) = self.call(request).await.into_parts();
-            let body = collect(body).await;
+            let (mut parts, body) = self.call(request).await.into_parts();
+            let mut body = collect(body).await;
             abandoned.settle();
+            if parts.status.is_success() && body.is_empty() {
+                // The session ended while its poll waited. Nothing is no payload, and a client that trips over it
+                // does not hear why from the answer to its POST.
+                body = Bytes::from_static(NOOP);
+                parts.headers.insert(header::CONTENT_LENGTH, NOOP.len().into());
+            }
             transport.pass(frames::polled(&body));
             transport.drain();
             return Response::from_parts(parts, Body::from(body));
@@ -162,26 +175,62 @@ impl Endpoint {
         if upgrades && !transport.begin_upgrade() {
             return Err(Refused::BadRequest.into());
         }
-        let upgraded = hyper::upgrade::on(&mut request);
+        let turned_over = hyper::upgrade::on(&mut request);
+        let uri = request.uri().clone();
+        if upgrades {
+            let transport = Arc::downgrade(&transport);
+            tokio::spawn(self.upgrade(turned_over, transport, uri));
+        } else {
+            tokio::spawn(async move {
+                if let Ok(Ok(upgraded)) = tokio::time::timeout(self.unfinished, turned_over).await {
+                    self.serve(TokioIo::new(upgraded), &[], &transport, uri).await;
+                }
+            });
+        }
+        Ok(switching(accept, None))
+    }
+
+    /// Serves the WebSocket that a polling session is to go on with, once the client has spoken on it. Behind some
+    /// proxies it is accepted and nothing passes: such a session stays on polling. (From the moment in which the
+    /// library knows of the WebSocket it answers polls with nothing, and knows no way back.)
+    async fn upgrade(self: Arc<Self>, turned_over: OnUpgrade, transport: Weak<Transport>, uri: Uri) {
+        let spoken = async {
+            let mut stream = TokioIo::new(turned_over.await.ok()?);
+            let mut head = [0; PROBE_BYTES];
+            let bytes = stream.read(&mut head).await.ok().filter(|bytes| *bytes > 0)?;
+            Some((stream, head[..bytes].to_vec()))
+        };
+        let spoken = tokio::time::timeout(self.unfinished, spoken).await;
+        let Some(transport) = transport.upgrade() else {
+            return;
+        };
+        let Ok(Some((stream, head))) = spoken else {
+            return transport.give_up_upgrade();
+        };
+        transport.enter_websocket();
+        let gone = self.serve(stream, &head, &transport, uri).await;
+        // An upgrade that fails now leaves the session on polling, closed to further upgrades, its heartbeat paused.
+        // One that succeeds is not on polling any more, and does not mind.
+        gone.await.ok();
+        self.post_close(&transport).await;
+    }
+
+    /// Hands a WebSocket to the library, which serves it in a task of its own; `head` was read from it already. The
+    /// answer is told when it is gone.
+    async fn serve(
+        &self,
+        stream: TokioIo<Upgraded>,
+        head: &[u8],
+        transport: &Arc<Transport>,
+        uri: Uri,
+    ) -> oneshot::Receiver<()> {
         // Only the query is kept: headers hold cookies and tokens, and would stay as long as the session.
         let mut opening = Request::new(());
-        *opening.uri_mut() = request.uri().clone();
+        *opening.uri_mut() = uri;
         opening.extensions_mut().insert(transport.clone());
-        tokio::spawn(async move {
-            let Ok(Ok(upgraded)) = tokio::time::timeout(self.unfinished, upgraded).await else {
-                return self.post_close(&transport).await;
-            };
-            let (stream, gone) = GuardedStream::new(TokioIo::new(upgraded), transport.clone());
-            // The library serves the stream in a task of its own and answers at once.
-            self.service.clone().oneshot((stream, opening)).await.ok();
-            if upgrades {
-                // A failed upgrade leaves the session on polling, closed to further upgrades, its heartbeat
-                // paused. One that succeeded is not on polling any more, and does not mind.
-                gone.await.ok();
-                self.post_close(&transport).await;
-            }
-        });
-        Ok(switching(accept, None))
+        let (stream, gone) = GuardedStream::new(stream, head, transport.clone());
+        self.service.clone().oneshot((stream, opening)).await.ok();
+        gone
     }
 
     /// Closes one session without a DISCONNECT, so that an official client comes back. What was handed to the

@@ -34,6 +34,8 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 pub(super) struct GuardedStream<S> {
     inner: S,
+    /// What was read from it before; mostly nothing.
+    head: Vec<u8>,
     transport: Arc<Transport>,
     /// Where the library is in its frames.
     passing: Passing,
@@ -47,11 +49,12 @@ pub(super) struct GuardedStream<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> GuardedStream<S> {
-    /// Wraps a stream. The receiver is told, by an error, when the stream is gone.
-    pub(super) fn new(inner: S, transport: Arc<Transport>) -> (Self, oneshot::Receiver<()>) {
+    /// Wraps a stream from which `head` was read. The receiver is told, by an error, when the stream is gone.
+    pub(super) fn new(inner: S, head: &[u8], transport: Arc<Transport>) -> (Self, oneshot::Receiver<()>) {
         let (sender, gone) = oneshot::channel();
         let stream = Self {
             inner,
+            head: head.to_vec(),
             transport,
             passing: Passing::default(),
             staged: Vec::new(),
@@ -153,6 +156,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for GuardedStream<S> {
             return Poll::Ready(Ok(()));
         }
         self.write_outbox(cx)?;
+        if !self.head.is_empty() {
+            let bytes = self.head.len().min(buf.remaining());
+            buf.put_slice(&self.head[..bytes]);
+            self.head.drain(..bytes);
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.inner).poll_read(cx, buf)
     }
 }
@@ -210,7 +219,7 @@ mod tests {
     async fn a_trickle_does_not_prolong_the_end() {
         let (near, mut far) = tokio::io::duplex(16);
         let transport = transport();
-        let (mut stream, _gone) = GuardedStream::new(near, transport.clone());
+        let (mut stream, _gone) = GuardedStream::new(near, &[], transport.clone());
         let trickle = tokio::spawn(async move {
             while far.read_u8().await.is_ok() {
                 tokio::time::sleep(LAST_WORDS / 10).await;
@@ -234,7 +243,7 @@ mod tests {
     async fn a_write_that_waits_hears_of_the_end() {
         let (near, _far) = tokio::io::duplex(16);
         let transport = transport();
-        let (mut stream, _gone) = GuardedStream::new(near, transport.clone());
+        let (mut stream, _gone) = GuardedStream::new(near, &[], transport.clone());
         let writer = tokio::spawn(async move { stream.write_all(&[0; 100]).await });
         tokio::time::sleep(10 * LAST_WORDS).await;
         transport.end();

@@ -36,6 +36,8 @@ pub(super) struct Transport {
     sessions: Sessions,
     /// The session's private id; known here for sessions that began as polling, and never shown to anybody.
     sid: OnceLock<Box<str>>,
+    /// Whether an upgrade to a WebSocket has begun, or none is possible.
+    upgrading: AtomicBool,
     /// Whether a WebSocket carries the session or is about to.
     on_websocket: AtomicBool,
     /// The stream below reads as ended: the library closes the session when what waits is written.
@@ -72,6 +74,7 @@ impl Transport {
         Arc::new(Self {
             sessions: sessions.clone(),
             sid: OnceLock::new(),
+            upgrading: AtomicBool::new(on_websocket),
             on_websocket: AtomicBool::new(on_websocket),
             ended: AtomicBool::new(false),
             wakers: Mutex::default(),
@@ -103,7 +106,17 @@ impl Transport {
     /// Begins the upgrade to a WebSocket; `false` where one has begun before. The library would let a second one
     /// wait for the first, then close the healthy session.
     pub(super) fn begin_upgrade(&self) -> bool {
-        !self.on_websocket.swap(true, Ordering::AcqRel)
+        !self.upgrading.swap(true, Ordering::AcqRel)
+    }
+
+    /// The session stays on polling, and may be upgraded another time.
+    pub(super) fn give_up_upgrade(&self) {
+        self.upgrading.store(false, Ordering::Release);
+    }
+
+    /// From now on a WebSocket carries the session.
+    pub(super) fn enter_websocket(&self) {
+        self.on_websocket.store(true, Ordering::Release);
     }
 
     pub(super) fn is_on_websocket(&self) -> bool {
