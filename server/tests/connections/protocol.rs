@@ -18,6 +18,12 @@ fn patient(config: &mut Config) {
     config.limits.authenticate_ms = 60_000;
 }
 
+/// Pings come often, and nobody is hurried to answer them.
+fn often_pinged(config: &mut Config) {
+    patient(config);
+    config.heartbeat.interval_ms = 300;
+}
+
 /// Polls until so many packets have come that are no ping; pings are answered.
 async fn polled(polling: &Polling, packets: usize) -> Vec<String> {
     let mut all = Vec::new();

@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
+use bmt_server::config::Config;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{SEPARATOR, handshake, patient, polled};
+use super::{SEPARATOR, handshake, often_pinged, patient, polled};
 use crate::support::{Client, POLLING, Polling, Socket, TestServer, WEBSOCKET, connect_packet, hasty};
 
 /// A heartbeat under this callback.
@@ -232,7 +233,7 @@ async fn a_text_that_is_no_packet_closes_the_websocket() {
 
 #[tokio::test]
 async fn a_polling_session_is_pinged_and_lives_on_its_pongs() {
-    let server = TestServer::with(hasty).await;
+    let server = TestServer::with(often_pinged).await;
     let polling = Polling::open(&server).await;
     for _ in 0..3 {
         assert_eq!(polling.get().await, (200, "2".to_owned()));
@@ -240,17 +241,23 @@ async fn a_polling_session_is_pinged_and_lives_on_its_pongs() {
     }
 }
 
+/// Only missing pongs end a session.
+fn unanswered(config: &mut Config) {
+    patient(config);
+    hasty(config);
+}
+
 #[tokio::test]
 async fn a_polling_session_without_pongs_ends() {
-    let server = TestServer::with(hasty).await;
+    let server = TestServer::with(unanswered).await;
     let polling = Polling::open(&server).await;
-    server.emptied().await;
+    while polling.get().await.0 == 200 {}
     assert_eq!(polling.get().await.0, 400);
 }
 
 #[tokio::test]
 async fn a_websocket_is_pinged_and_lives_on_its_pongs() {
-    let server = TestServer::with(hasty).await;
+    let server = TestServer::with(often_pinged).await;
     let mut client = Client::open(&server).await;
     for _ in 0..3 {
         assert_eq!(client.socket.text().await, "2");
@@ -260,10 +267,9 @@ async fn a_websocket_is_pinged_and_lives_on_its_pongs() {
 
 #[tokio::test]
 async fn a_websocket_without_pongs_is_closed() {
-    let server = TestServer::with(hasty).await;
+    let server = TestServer::with(unanswered).await;
     let mut client = Client::open(&server).await;
     client.rest().await;
-    server.emptied().await;
 }
 
 #[tokio::test]
@@ -341,4 +347,36 @@ async fn polls_of_an_upgraded_session_are_refused_and_do_no_harm() {
     assert_eq!(polling.post(ask(2)).await.0, 400);
     socket.send(ask(3)).await;
     while !socket.text().await.starts_with("433[") {}
+}
+
+/// Behind some proxies a WebSocket is accepted and nothing passes.
+#[tokio::test]
+async fn a_websocket_that_says_nothing_leaves_its_session_on_polling() {
+    let server = TestServer::with(|config| {
+        patient(config);
+        config.limits.authenticate_ms = 1_000;
+    })
+    .await;
+    let polling = Polling::connect(&server, "u").await;
+    let url = server.url(&format!("{WEBSOCKET}&sid={}", polling.sid));
+    let mut silent = Socket::open(&url, &[]).await.unwrap();
+    // Answered as ever, and not with a noop.
+    polling.post(ask(1)).await;
+    polling.until("431[").await;
+    assert!(silent.receive().await.is_err(), "it is given up in time");
+    let gone = Socket::open(&url, &[]).await.unwrap();
+    drop(gone);
+    // One that is lost, or was given up, does not stand in the way of the next.
+    let mut socket = loop {
+        match Socket::open(&url, &[]).await {
+            Ok(socket) => break socket,
+            Err(status) => assert_eq!(status, 400),
+        }
+    };
+    socket.send("2probe").await;
+    assert_eq!(socket.text().await, "3probe");
+    socket.send("5").await;
+    socket.send(ask(2)).await;
+    while !socket.text().await.starts_with("432[") {}
+    assert_eq!(server.count(), (1, 1));
 }

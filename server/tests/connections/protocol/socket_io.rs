@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use super::patient;
-use crate::support::{Client, TestServer, hasty, token};
+use super::{often_pinged, patient};
+use crate::support::{Client, TestServer, token};
 
 /// A published payload of two binary parts, as its sender and as its receivers write it.
 const TWO_PARTS: &str = r#"[{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]"#;
@@ -116,7 +116,7 @@ async fn an_event_before_a_connect_closes_the_connection() {
 
 #[tokio::test]
 async fn a_disconnect_leaves_the_namespace_and_not_the_session() {
-    let server = TestServer::with(hasty).await;
+    let server = TestServer::with(often_pinged).await;
     let mut client = Client::connect(&server, "u").await;
     client.socket.send("41").await;
     for _ in 0..3 {
