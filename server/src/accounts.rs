@@ -20,6 +20,7 @@ mod throttle;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bmt_shared::id::UserId;
@@ -70,7 +71,7 @@ pub struct Accounts {
     throttle: Arc<Throttle>,
     /// New accounts and codes of links that were tried: every attempt counts, right or wrong.
     strangers: Arc<Throttle>,
-    registration: bool,
+    registration: Arc<AtomicBool>,
     standings: Arc<StandingTable>,
     refresh_key: RefreshKey,
     session_ttl_ms: u64,
@@ -123,13 +124,22 @@ impl Accounts {
             passwords: Passwords::new(),
             throttle: Arc::new(Throttle::new(config.limits.login_per_minute)),
             strangers: Arc::new(Throttle::new(config.limits.login_per_minute)),
-            registration: config.auth.registration,
+            registration: Arc::new(AtomicBool::new(config.auth.registration)),
             standings: Arc::new(standings),
             refresh_key: RefreshKey::derive(&config.auth.jwt_secret),
             session_ttl_ms: config.auth.session_ttl_s * 1_000,
             revocations: broadcast::Sender::new(REVOCATION_BACKLOG),
             written_at: Arc::default(),
         })
+    }
+
+    /// Goes on by what may change of the configuration. Attempts that were made before still count.
+    pub fn follow_settings(&self, config: &Config) {
+        self.registration
+            .store(config.auth.registration, Ordering::Relaxed);
+        for throttle in [&self.throttle, &self.strangers] {
+            throttle.set_rate(config.limits.login_per_minute);
+        }
     }
 
     /// What the authenticator asks.

@@ -12,6 +12,7 @@ mod guest;
 mod key_set;
 mod key_source;
 mod keys;
+mod policy;
 mod refresh;
 mod renewal;
 mod seal;
@@ -21,18 +22,22 @@ mod ticket;
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use bmt_shared::error::AuthReason;
 use bmt_shared::id::UserId;
 use bmt_shared::identity::{Role, User};
 
 use crate::config::AuthConfig;
-use claims::{Claims, Rules};
+use claims::Claims;
 use guest::new_guest;
-use keys::{Keys, Unverified};
+use key_source::KeySource;
+use keys::Unverified;
+use policy::Policy;
 use seal::Seal;
 use ticket::Tickets;
 
 pub use guest::GuestLogin;
+pub use policy::NewPolicy;
 pub use refresh::{RefreshKey, RefreshToken};
 pub use session::SessionId;
 pub use standing::{Standing, Standings};
@@ -85,9 +90,7 @@ pub struct AccessToken {
 
 /// Checks tokens and issues those of the built-in accounts.
 pub struct Authenticator {
-    keys: Keys,
-    rules: Rules,
-    guests: bool,
+    policy: ArcSwap<Policy>,
     access_ttl_s: u64,
     guest_seal: Seal,
     tickets: Tickets,
@@ -97,14 +100,9 @@ pub struct Authenticator {
 impl Authenticator {
     /// `config.jwt_secret` is set: the configuration's check, or dev mode, saw to it.
     pub fn new(config: &AuthConfig, standings: Arc<dyn Standings>) -> Self {
+        let source = KeySource::of(config).map(Arc::new);
         Self {
-            keys: Keys::of(config),
-            rules: Rules {
-                issuer: Some(config.issuer.clone()).filter(|issuer| !issuer.is_empty()),
-                audience: Some(config.audience.clone()).filter(|audience| !audience.is_empty()),
-                leeway_ms: config.leeway_s * 1_000,
-            },
-            guests: config.guests,
+            policy: ArcSwap::from_pointee(Policy::of(config, source)),
             access_ttl_s: config.access_ttl_s,
             guest_seal: Seal::derive(&config.jwt_secret, "guests v1"),
             tickets: Tickets::default(),
@@ -120,7 +118,7 @@ impl Authenticator {
         let token = token.map(strip_bearer).filter(|token| !token.is_empty());
         match token {
             Some(token) => self.check(token, now_ms),
-            None if self.guests => Ok(new_guest()),
+            None if self.policy.load().guests => Ok(new_guest()),
             None => Err(AuthReason::Missing),
         }
     }
@@ -129,11 +127,12 @@ impl Authenticator {
         if token.len() > TOKEN_BYTES {
             return Err(AuthReason::Malformed);
         }
-        let claims = self.keys.verify(token).map_err(|unverified| match unverified {
+        let policy = self.policy.load();
+        let claims = policy.keys.verify(token).map_err(|unverified| match unverified {
             Unverified::For(reason) => reason,
             Unverified::UnknownKey => AuthReason::InvalidSignature,
         })?;
-        self.rules.check(&claims, now_ms)?;
+        policy.rules.check(&claims, now_ms)?;
         if claims.sub.starts_with(GUEST_PREFIX) && !claims.is_built_in() {
             return Err(AuthReason::Malformed);
         }
@@ -155,7 +154,7 @@ impl Authenticator {
         let built_in = self.standings.of(BUILT_IN_ISSUER, subject);
         if subject.starts_with(GUEST_PREFIX) {
             // Who lets guests in no more lets nobody in by an old guest's token.
-            return if self.guests {
+            return if self.policy.load().guests {
                 Ok(Role::Guest)
             } else {
                 Err(AuthReason::Revoked)
@@ -190,18 +189,20 @@ impl Authenticator {
     #[must_use]
     pub fn issue_as_elsewhere(&self, user: &User, lives_s: u64, now_ms: u64) -> AccessToken {
         let now_s = now_ms / 1_000;
-        let claims = Claims::of_elsewhere(user, now_s, now_s + lives_s, &self.rules);
+        let policy = self.policy.load();
+        let claims = Claims::of_elsewhere(user, now_s, now_s + lives_s, &policy.rules);
         AccessToken {
-            token: self.keys.sign(&claims),
+            token: policy.keys.sign(&claims),
             expires_in_s: lives_s,
         }
     }
 
     fn issue_for(&self, user: &User, session: Option<&SessionId>, now_ms: u64) -> AccessToken {
         let now_s = now_ms / 1_000;
-        let claims = Claims::of_ours(user, session, now_s, now_s + self.access_ttl_s, &self.rules);
+        let policy = self.policy.load();
+        let claims = Claims::of_ours(user, session, now_s, now_s + self.access_ttl_s, &policy.rules);
         AccessToken {
-            token: self.keys.sign(&claims),
+            token: policy.keys.sign(&claims),
             expires_in_s: self.access_ttl_s,
         }
     }

@@ -64,7 +64,7 @@ enum Command {
 
 /// Where the configuration comes from. Environment variables such as `BMT_HTTP__PORT` stand between the file and
 /// the flags.
-#[derive(Args)]
+#[derive(Args, Clone)]
 struct Settings {
     /// Try things out on this machine: known accounts, guests, a secret that makes itself
     #[arg(long, global = true)]

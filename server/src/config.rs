@@ -11,6 +11,7 @@ mod http;
 mod layers;
 mod limits;
 mod log;
+mod reload;
 mod secret;
 mod store;
 
@@ -26,6 +27,7 @@ pub use heartbeat::HeartbeatConfig;
 pub use http::HttpConfig;
 pub use limits::LimitsConfig;
 pub use log::{LogConfig, LogFormat};
+pub use reload::{NAMESPACE_SETTINGS, Reload, Reloaded, SETTINGS, Setting};
 pub use secret::Secret;
 pub use store::StoreConfig;
 

@@ -19,6 +19,7 @@ mod refresh;
 mod requests;
 mod revocation;
 mod spare;
+mod terms;
 
 mod raw;
 mod socketio;
@@ -37,22 +38,30 @@ pub use about::About;
 pub use link::Connection;
 pub use live::{Capacity, Full, Live, Seat};
 pub use realtime::Realtime;
+pub use terms::Follower;
 
 /// Over how long those who are told to come back are spread, ms: a server that has just started is not met by
 /// all its clients at once.
 const RETRY_SPREAD_MS: u64 = 5_000;
 
-/// What connections are configured with.
+/// What holds for every connection, and may be another after a reload.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct Terms {
     /// Limits and permissions.
     pub rules: Arc<Rules>,
-    /// How often a silent peer is asked for a sign of life; how long that may take.
-    pub heartbeat: HeartbeatConfig,
     /// Bounds of each outbox.
     pub outbox: Bounds,
     /// How many connections there may be.
     pub capacity: Capacity,
+}
+
+/// What transports are made with, for as long as the server runs.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Bytes of one frame; 0 is no limit.
+    pub frame_bytes: u64,
+    /// How often a silent peer is asked for a sign of life; how long that may take.
+    pub heartbeat: HeartbeatConfig,
     /// How long a transport may live without a user, ms.
     pub authenticate_ms: u64,
     /// Binary parts of one packet.
@@ -61,7 +70,7 @@ pub struct Settings {
     pub retry_spread_ms: u64,
 }
 
-impl Settings {
+impl Terms {
     /// What the configuration says of connections, with the member lists that sessions ask.
     #[must_use]
     pub fn of(config: &Config, members: Arc<dyn Memberships>) -> Self {
@@ -75,7 +84,6 @@ impl Settings {
                 namespaces: config.namespaces.clone(),
                 members: Some(members),
             }),
-            heartbeat: config.heartbeat.clone(),
             outbox: Bounds {
                 bytes: count(limits.outbox_bytes),
                 entries: count(limits.outbox_messages),
@@ -85,6 +93,18 @@ impl Settings {
                 per_user: count(limits.connections_per_user),
                 per_address: count(limits.connections_per_address),
             },
+        }
+    }
+}
+
+impl Settings {
+    /// What the configuration says of transports.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let limits = &config.limits;
+        Self {
+            frame_bytes: limits.told().frame_bytes,
+            heartbeat: config.heartbeat.clone(),
             authenticate_ms: limits.authenticate_ms,
             attachments: count(limits.attachments),
             retry_spread_ms: RETRY_SPREAD_MS,

@@ -30,7 +30,7 @@ use axum::http::{HeaderName, Method, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::cors::{AllowCredentials, AllowOrigin, CorsLayer};
 use tower_http::timeout::TimeoutLayer;
 
 use crate::node::Node;
@@ -66,7 +66,7 @@ pub fn router(control: &Control, connections: Router) -> Router {
     let health = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready));
-    let metrics = if node.config.http.open_metrics {
+    let metrics = if node.current().config.http.open_metrics {
         Router::new().route("/metrics", get(metrics::get))
     } else {
         // Asked every few seconds: only what is refused is written down.
@@ -86,7 +86,7 @@ pub fn router(control: &Control, connections: Router) -> Router {
             REQUEST_LIMIT,
         ));
     let all = connections.merge(answered).layer(cors(node));
-    let all = match node.config.http.base() {
+    let all = match node.base_path() {
         "" => all,
         base => Router::new().nest(base, all).fallback(refusal::no_such_address),
     };
@@ -98,12 +98,12 @@ pub fn router(control: &Control, connections: Router) -> Router {
 /// Lets pages of allowed origins read our answers; for all others the browser keeps them to itself.
 fn cors(node: &Arc<Node>) -> CorsLayer {
     // Where anybody may ask, nobody's cookie is sent along.
-    let with_cookies = !node
-        .config
-        .http
-        .allowed_origins
-        .iter()
-        .any(|origin| origin == "*");
+    let asked = node.clone();
+    let with_cookies = AllowCredentials::predicate(move |_, _| {
+        let current = asked.current();
+        let origins = &current.config.http.allowed_origins;
+        !origins.iter().any(|origin| origin == "*")
+    });
     let node = node.clone();
     let allowed = AllowOrigin::predicate(move |_, request| node.origin_allowed(&request.headers));
     CorsLayer::new()

@@ -32,6 +32,7 @@ pub mod cli;
 pub mod config;
 pub mod observe;
 
+pub mod namespaces;
 pub mod node;
 pub mod serve;
 pub mod shutdown;

@@ -41,6 +41,10 @@ pub struct Meters {
     pub connections: Counter,
     /// Connections that were closed because they read too slowly.
     pub slow_consumers: Counter,
+    /// Configurations that were read again and taken over.
+    pub reloads: Counter,
+    /// Configurations that were read again and had a mistake.
+    pub failed_reloads: Counter,
     /// From a publish being taken to its hand-over to all receivers and its ack.
     pub latency: Latency,
 }
@@ -55,6 +59,8 @@ impl Default for Meters {
             publish_failures: Counter::default(),
             connections: Counter::default(),
             slow_consumers: Counter::default(),
+            reloads: Counter::default(),
+            failed_reloads: Counter::default(),
             latency: Latency::default(),
         }
     }

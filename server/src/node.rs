@@ -1,10 +1,12 @@
 //! This server process: what its parts share.
 
+mod current;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use arc_swap::{ArcSwap, Guard};
 use axum::http::HeaderMap;
-use ipnet::IpNet;
 
 use crate::accounts::Accounts;
 use crate::auth::Authenticator;
@@ -14,10 +16,14 @@ use crate::http::{address, origin};
 use crate::members::Members;
 use crate::shutdown::Shutdown;
 
+pub use current::Current;
+
 /// One server process (SPEC §1). Routes and connections hold it in an `Arc`.
 pub struct Node {
-    /// The effective configuration.
-    pub config: Config,
+    // Read once a request and never per delivery: a read is an atomic load, and connections keep what they were
+    // handed until a reload hands them another.
+    current: ArcSwap<Current>,
+    base_path: String,
     /// Turns tokens into identities.
     pub authenticator: Arc<Authenticator>,
     /// The built-in accounts.
@@ -28,7 +34,6 @@ pub struct Node {
     pub histories: Histories,
     /// The end of this process.
     pub shutdown: Shutdown,
-    proxies: Vec<IpNet>,
 }
 
 impl Node {
@@ -41,8 +46,8 @@ impl Node {
     ) -> Self {
         Self {
             authenticator: Arc::new(Authenticator::new(&config.auth, accounts.standings())),
-            proxies: config.http.proxies(),
-            config,
+            base_path: config.http.base().to_owned(),
+            current: ArcSwap::from_pointee(Current::of(config, members.memberships())),
             accounts,
             members,
             histories,
@@ -50,21 +55,40 @@ impl Node {
         }
     }
 
+    /// The configuration as it holds now. Not to be held over an `.await`: a later reload would not be seen.
+    #[must_use]
+    pub fn current(&self) -> Guard<Arc<Current>> {
+        self.current.load()
+    }
+
+    /// Where a proxy puts the server below its own root, without the last slash: empty for the root itself.
+    #[must_use]
+    pub fn base_path(&self) -> &str {
+        &self.base_path
+    }
+
+    /// Puts another configuration in place. Who asks from now on gets it; who holds something of the one before is
+    /// told by `serve::Reloading`.
+    pub(crate) fn replace(&self, config: Config) {
+        let next = Current::of(config, self.members.memberships());
+        self.current.store(Arc::new(next));
+    }
+
     /// The address of the person behind a request: the peer's, or what trusted proxies say.
     #[must_use]
     pub fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        address::client_address(peer, headers, &self.proxies)
+        address::client_address(peer, headers, &self.current().proxies)
     }
 
     /// Whether the request came over https, as a trusted proxy says.
     #[must_use]
     pub fn is_https(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
-        address::is_https(peer, headers, &self.proxies)
+        address::is_https(peer, headers, &self.current().proxies)
     }
 
     /// Whether a page of this request's origin may talk to us (SPEC §10).
     #[must_use]
     pub fn origin_allowed(&self, headers: &HeaderMap) -> bool {
-        origin::origin_allowed(headers, &self.config)
+        origin::origin_allowed(headers, &self.current().config)
     }
 }

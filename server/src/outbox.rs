@@ -94,6 +94,11 @@ impl Outbox {
         }))
     }
 
+    /// Holds to other bounds from the next thing on that is appended.
+    pub fn set_bounds(&self, bounds: Bounds) {
+        self.lock().set_bounds(bounds);
+    }
+
     /// Appends something to send. After an overflow or a close it is dropped: the client will recover.
     pub fn push(&self, outgoing: Outgoing) {
         if let Some(writer) = self.push_quietly(outgoing) {

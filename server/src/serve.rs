@@ -2,6 +2,7 @@
 
 mod accept;
 mod listen;
+mod reload;
 mod stream;
 
 use std::fmt;
@@ -10,6 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -24,11 +26,14 @@ use crate::database;
 use crate::history::{Histories, MemoryHistory, SqliteHistory, SqliteSettings};
 use crate::http;
 use crate::members::Members;
+use crate::namespaces::CurrentNamespaces;
 use crate::node::Node;
 use crate::random;
 use crate::records::{self, RECORDS_FILE, Records};
 use crate::shards::{self, Shards};
 use crate::shutdown::{SHUTDOWN_LIMIT, Shutdown};
+
+pub use reload::{ReloadError, Reloading};
 
 /// Of the time to the exit, what connections have to hear of it and to close.
 const CONNECTIONS_LIMIT: Duration = Duration::from_secs(3);
@@ -90,6 +95,7 @@ pub struct Running {
     address: SocketAddr,
     node: Arc<Node>,
     live: Live,
+    reloading: Reloading,
     dev_password: Option<Secret>,
     done: JoinHandle<()>,
 }
@@ -111,6 +117,12 @@ impl Running {
     #[must_use]
     pub fn live(&self) -> &Live {
         &self.live
+    }
+
+    /// What takes over another configuration.
+    #[must_use]
+    pub fn reloading(&self) -> &Reloading {
+        &self.reloading
     }
 
     /// The password that was made for the accounts of dev mode, where none was given.
@@ -153,7 +165,8 @@ pub async fn start(mut config: Config, dev_password: Option<Secret>) -> Result<R
             .map_err(StartError::Store)?;
     }
     let members = Members::open(&data_dir.file(MEMBERS_FILE)).map_err(StartError::Database)?;
-    let histories = histories(&config, &data_dir)?;
+    let namespaces: CurrentNamespaces = Arc::new(ArcSwap::from_pointee(config.namespaces.clone()));
+    let histories = histories(&config, &namespaces, &data_dir)?;
     let (listener, address) = listen::listen(&config.http)?;
     warn_if_public(&config, address);
     let node = Arc::new(Node::new(
@@ -166,9 +179,10 @@ pub async fn start(mut config: Config, dev_password: Option<Secret>) -> Result<R
     node.accounts.follow(&node.shutdown);
     let keys = node.authenticator.follow_keys(&node.shutdown).await;
     keys.map_err(StartError::Keys)?;
-    let shards = shards(&node);
+    let shards = shards(&node, &namespaces);
     let realtime = Realtime::new(node.clone(), shards.clone());
     let live = realtime.live().clone();
+    let reloading = Reloading::new(node.clone(), shards.clone(), namespaces, realtime.follower());
     let control = http::Control::new(node.clone(), shards, live.clone(), records);
     control.start();
     let router = http::router(&control, realtime.router());
@@ -177,15 +191,20 @@ pub async fn start(mut config: Config, dev_password: Option<Secret>) -> Result<R
         address,
         node,
         live,
+        reloading,
         dev_password: made_password,
         done,
     })
 }
 
 /// Where messages are kept: on disk what is `stored`, in memory the rest.
-fn histories(config: &Config, data_dir: &DataDir) -> Result<Histories, StartError> {
+fn histories(
+    config: &Config,
+    namespaces: &CurrentNamespaces,
+    data_dir: &DataDir,
+) -> Result<Histories, StartError> {
     let settings = SqliteSettings {
-        namespaces: Arc::new(config.namespaces.clone()),
+        namespaces: namespaces.clone(),
         idempotency_window_ms: config.limits.idempotency_window_ms,
         clock: Arc::new(clock::unix_ms),
     };
@@ -196,13 +215,13 @@ fn histories(config: &Config, data_dir: &DataDir) -> Result<Histories, StartErro
 }
 
 /// The channels of this node.
-fn shards(node: &Node) -> Shards {
+fn shards(node: &Node, namespaces: &CurrentNamespaces) -> Shards {
     let settings = shards::Settings {
-        empty_channel_ms: node.config.limits.empty_channel_ms,
+        empty_channel_ms: node.current().config.limits.empty_channel_ms,
     };
     Shards::start(
         node.histories.clone(),
-        node.config.namespaces.clone(),
+        namespaces.clone(),
         settings,
         Arc::new(clock::unix_ms),
     )

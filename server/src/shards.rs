@@ -17,7 +17,7 @@ mod tests;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZero;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -26,7 +26,6 @@ use bmt_shared::channel::ChannelName;
 use bmt_shared::error::{ErrorCode, Failure};
 use bmt_shared::id::{ConnectionId, MessageId, ServerMessageId};
 use bmt_shared::identity::{Role, User};
-use bmt_shared::namespace::Namespaces;
 use bmt_shared::payload::Payload;
 use bmt_shared::position::Seq;
 use bmt_shared::reply::Reply;
@@ -36,6 +35,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::clock::Clock;
 use crate::history::Histories;
 use crate::meters::Meters;
+use crate::namespaces::CurrentNamespaces;
 use crate::outbox::{Outbox, Outgoing, ReplyTo, Slot};
 use command::{Command, Confirmation, Pending, Request};
 use room::Rooms;
@@ -218,10 +218,16 @@ struct Inner {
 /// What all shards share.
 struct World {
     histories: Histories,
-    namespaces: Namespaces,
-    settings: Settings,
+    namespaces: CurrentNamespaces,
+    empty_channel_ms: AtomicU64,
     clock: Clock,
     meters: Arc<Meters>,
+}
+
+impl World {
+    fn empty_channel_ms(&self) -> u64 {
+        self.empty_channel_ms.load(Ordering::Relaxed)
+    }
 }
 
 struct Door {
@@ -233,14 +239,19 @@ struct Door {
 impl Shards {
     /// Starts about as many shards as there are cores. Needs a running runtime.
     #[must_use]
-    pub fn start(histories: Histories, namespaces: Namespaces, settings: Settings, clock: Clock) -> Self {
+    pub fn start(
+        histories: Histories,
+        namespaces: CurrentNamespaces,
+        settings: Settings,
+        clock: Clock,
+    ) -> Self {
         let count = thread::available_parallelism()
             .map_or(1, NonZero::get)
             .min(MOST_SHARDS);
         let world = Arc::new(World {
             histories,
             namespaces,
-            settings,
+            empty_channel_ms: AtomicU64::new(settings.empty_channel_ms),
             clock,
             meters: Arc::default(),
         });
@@ -287,7 +298,8 @@ impl Shards {
         let topic = publish.topic.clone();
         let bytes = publish.payload.size_bytes();
         // Read here and not in the shard: callers are many, a channel's owner is one.
-        let prepared = match self.0.world.namespaces.of(&topic) {
+        let namespaces = self.0.world.namespaces.load();
+        let prepared = match namespaces.of(&topic) {
             Some(namespace) => Prepared::new(publish, &namespace, from.user.role == Role::Admin),
             // The shard refuses it.
             None => Ok(Prepared::from(publish)),
@@ -318,7 +330,8 @@ impl Shards {
     /// Answers who is present on a channel; `invalid_operation` where its namespace keeps no presence, so that
     /// nobody takes an empty list for an empty channel.
     pub fn presence(&self, topic: ChannelName, answer: Answer) {
-        let namespace = self.0.world.namespaces.of(&topic);
+        let namespaces = self.0.world.namespaces.load();
+        let namespace = namespaces.of(&topic);
         if namespace.is_some_and(|namespace| !namespace.presence) {
             return answer.give(Reply::Failed(no_presence(&topic)));
         }
@@ -369,6 +382,19 @@ impl Shards {
         for topic in topics {
             let door = self.door(&topic);
             door.tell(topic, Request::Closed(connection.clone(), departure));
+        }
+    }
+
+    /// Goes on by these settings, and by the namespaces as they are now: channels in use are told of them.
+    pub fn change_rules(&self, settings: Settings) {
+        let Settings { empty_channel_ms } = settings;
+        self.0
+            .world
+            .empty_channel_ms
+            .store(empty_channel_ms, Ordering::Relaxed);
+        for door in &self.0.shards {
+            // A shard that is gone has no channels.
+            let _ = door.commands.send(Command::Rules);
         }
     }
 

@@ -33,6 +33,7 @@ mod read;
 mod readers;
 mod recovery;
 mod retention;
+mod rules;
 mod stream;
 mod subscription;
 mod tail;
@@ -79,6 +80,7 @@ pub use read::{Opened, Page, Range, Read};
 pub use readers::{Marking, READERS, READERS_LISTED, RECEIPT_SUBSCRIBERS, ReadMark};
 pub use recovery::{Cold, Subscribing};
 pub use retention::Retention;
+use rules::Rules;
 pub use stream::{Appended, STREAM_BYTES, STREAM_KEYS, Stream};
 pub use subscription::Subscriber;
 pub use tail::{TAIL_BYTES, TAIL_MESSAGES};
@@ -132,15 +134,6 @@ pub enum Output<S> {
     },
 }
 
-/// The rules of its namespace that a channel keeps.
-#[derive(Clone, Copy, Debug)]
-struct Rules {
-    retention: Retention,
-    max_subscribers: u32,
-    presence: bool,
-    join_leave: bool,
-}
-
 /// See the [module](self).
 pub struct Channel<S> {
     name: ChannelName,
@@ -172,12 +165,7 @@ impl<S: Clone> Channel<S> {
     pub fn new(name: ChannelName, namespace: &Namespace, opened: Opened, now_ms: u64) -> Self {
         Self {
             name,
-            rules: Rules {
-                retention: Retention::of(namespace),
-                max_subscribers: namespace.max_subscribers,
-                presence: namespace.presence,
-                join_leave: namespace.presence && namespace.join_leave,
-            },
+            rules: Rules::of(namespace),
             epoch: opened.epoch,
             top: opened.top,
             oldest: opened.oldest,

@@ -106,7 +106,7 @@ impl Session {
         &self.user
     }
 
-    /// The rules it was begun with.
+    /// The rules that hold for it.
     #[must_use]
     pub fn rules(&self) -> &Arc<Rules> {
         &self.rules
@@ -284,6 +284,22 @@ impl Session {
     pub fn change_rights(&mut self, user: Arc<User>) -> Vec<ChannelName> {
         debug_assert_eq!(user.user_id, self.user.user_id, "a session is of one user");
         self.user = user;
+        self.reconsider(|_| true)
+    }
+
+    /// Goes on by other rules of the server: what was used up of the old limits stays used up. Answers the channels
+    /// that the user may not read any more; they are forgotten here already.
+    pub fn change_rules(&mut self, rules: Arc<Rules>, now_ms: u64) -> Vec<ChannelName> {
+        let limits = &rules.limits;
+        self.publish
+            .change_rate(limits.publish_per_second, limits.publish_burst, now_ms);
+        self.subscribe
+            .change_rate(rules.subscribe_per_second, rules.subscribe_per_second, now_ms);
+        self.signal
+            .change_rate(limits.signal_per_second, limits.signal_per_second, now_ms);
+        self.backlog
+            .change_bounds(rules.backlog_requests, rules.backlog_bytes);
+        self.rules = rules;
         self.reconsider(|_| true)
     }
 

@@ -2,6 +2,7 @@
 //! an administrator's link (SPEC §2).
 
 use std::net::IpAddr;
+use std::sync::atomic::Ordering;
 
 use bmt_shared::id::UserId;
 use bmt_shared::identity::Role;
@@ -84,7 +85,7 @@ impl Accounts {
         agent: &str,
         now_ms: u64,
     ) -> Result<Login, ChoiceError> {
-        if !self.registration {
+        if !self.registration.load(Ordering::Relaxed) {
             return Err(ChoiceError::Closed);
         }
         // Not given back: each attempt may cost a hash and tells whether a username is taken.

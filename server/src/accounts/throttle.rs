@@ -7,8 +7,12 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 const MINUTE_MS: u64 = 60_000;
+
+/// A rate above this is none: it keeps the sums far from their end.
+const MOST_PER_MINUTE: u64 = 1_000_000;
 
 /// What one attempt costs. Buckets are kept in this unit so that they refill by whole numbers.
 const ATTEMPT: u64 = MINUTE_MS;
@@ -28,7 +32,7 @@ struct Bucket {
 }
 
 pub(super) struct Throttle {
-    per_minute: u64,
+    per_minute: AtomicU64,
     buckets: Mutex<Buckets>,
 }
 
@@ -53,27 +57,34 @@ impl Throttle {
     /// 0 is no limit.
     pub(super) fn new(per_minute: u64) -> Self {
         Self {
-            per_minute: per_minute.min(1_000_000),
+            per_minute: AtomicU64::new(per_minute.min(MOST_PER_MINUTE)),
             buckets: Mutex::default(),
         }
+    }
+
+    /// Goes on with another rate; what was used up drains by it.
+    pub(super) fn set_rate(&self, per_minute: u64) {
+        self.per_minute
+            .store(per_minute.min(MOST_PER_MINUTE), Ordering::Relaxed);
     }
 
     /// Pays for an attempt on both counts, or on neither.
     pub(super) fn begin(&self, username: &str, address: IpAddr, now_ms: u64) -> Result<Attempt, TooMany> {
         let keys = [Key::Username(username.to_owned()), Key::Address(network(address))];
-        if self.per_minute == 0 {
+        let per_minute = self.per_minute.load(Ordering::Relaxed);
+        if per_minute == 0 {
             return Ok(Attempt { keys });
         }
         let mut buckets = self.lock();
-        buckets.sweep(self.per_minute, now_ms);
-        let capacity = self.per_minute * ATTEMPT;
+        buckets.sweep(per_minute, now_ms);
+        let capacity = per_minute * ATTEMPT;
         let used = keys.each_ref().map(|key| {
             let bucket = buckets.by_key.get(key);
-            bucket.map_or(0, |bucket| bucket.used_at(self.per_minute, now_ms))
+            bucket.map_or(0, |bucket| bucket.used_at(per_minute, now_ms))
         });
         let most = used[0].max(used[1]);
         if most + ATTEMPT > capacity {
-            return Err(TooMany((most + ATTEMPT - capacity).div_ceil(self.per_minute)));
+            return Err(TooMany((most + ATTEMPT - capacity).div_ceil(per_minute)));
         }
         for (key, used) in keys.iter().zip(used) {
             let bucket = Bucket {

@@ -33,6 +33,8 @@ enum Place {
 /// See the [module](self).
 pub(super) struct KeySource {
     place: Place,
+    /// `auth.jwks_file` and `auth.jwks_url`.
+    named: (PathBuf, String),
     algorithms: Vec<TokenAlgorithm>,
     known: RwLock<Known>,
     /// One renewal at a time. Holds when an unknown key last asked for one.
@@ -57,10 +59,17 @@ impl KeySource {
         };
         Some(Self {
             place,
+            named: (config.jwks_file.clone(), config.jwks_url.clone()),
             algorithms: config.algorithms(),
             known: RwLock::default(),
             turn: Mutex::default(),
         })
+    }
+
+    /// Whether the configuration names just this one.
+    pub(super) fn is_of(&self, config: &AuthConfig) -> bool {
+        self.named == (config.jwks_file.clone(), config.jwks_url.clone())
+            && self.algorithms == config.algorithms()
     }
 
     /// The keys that hold now; none where they could not be read for too long.
@@ -76,6 +85,17 @@ impl KeySource {
     pub(super) async fn renew(&self) -> Result<(), String> {
         let _turn = self.turn.lock().await;
         self.read().await
+    }
+
+    /// The same where an address that cannot be reached is no failure: it may be there in a moment.
+    pub(super) async fn renew_or_wait(&self) -> Result<(), String> {
+        match self.renew().await {
+            Err(error) if self.is_remote() => {
+                warn!(error, "the keys of tokens could not be read; it is tried again");
+                Ok(())
+            }
+            result => result,
+        }
     }
 
     /// Reads the keys anew because a token names one that is not known. Returns when that is done, or at once
@@ -94,19 +114,20 @@ impl KeySource {
         }
     }
 
-    /// Renews the keys from time to time until the end begins.
+    /// Renews the keys from time to time until the end begins, or nobody holds this source any more.
     pub(super) fn keep_fresh(self: &Arc<Self>, shutdown: &Shutdown) {
-        let (source, over) = (self.clone(), shutdown.token());
+        let (source, over) = (Arc::downgrade(self), shutdown.token());
+        let mut pause = match self.keys().lacks(None) {
+            true => RETRY_AFTER,
+            false => RENEW_EVERY,
+        };
         shutdown.spawn(async move {
-            let mut pause = match source.keys().lacks(None) {
-                true => RETRY_AFTER,
-                false => RENEW_EVERY,
-            };
             loop {
                 tokio::select! {
                     () = over.cancelled() => return,
                     () = tokio::time::sleep(pause) => {}
                 }
+                let Some(source) = source.upgrade() else { return };
                 pause = match source.renew().await {
                     Ok(()) => RENEW_EVERY,
                     Err(error) => {
@@ -138,7 +159,7 @@ impl KeySource {
     }
 
     /// Whether it can be there today and gone tomorrow: then a failure at the start is no mistake of the operator.
-    pub(super) fn is_remote(&self) -> bool {
+    fn is_remote(&self) -> bool {
         matches!(self.place, Place::Address(_))
     }
 

@@ -63,13 +63,14 @@ struct TokenHeader {
 }
 
 impl Keys {
-    pub(super) fn of(config: &AuthConfig) -> Self {
+    /// `source` is where the configuration says that the keys of others are.
+    pub(super) fn of(config: &AuthConfig, source: Option<Arc<KeySource>>) -> Self {
         let secret = config.jwt_secret.reveal().as_bytes();
         Self {
             sign: EncodingKey::from_secret(secret),
             verify: DecodingKey::from_secret(secret),
             algorithms: config.algorithms(),
-            source: KeySource::of(config).map(Arc::new),
+            source,
         }
     }
 

@@ -1,7 +1,10 @@
 //! Keys of others that change while the server runs.
 
+use std::sync::Arc;
+
 use bmt_shared::error::AuthReason;
 
+use super::key_source::KeySource;
 use super::keys::Unverified;
 use super::{Authenticator, Identity, TOKEN_BYTES, strip_bearer};
 use crate::shutdown::Shutdown;
@@ -23,24 +26,25 @@ impl Authenticator {
     #[must_use]
     pub fn wants_newer_keys(&self, token: &str) -> bool {
         let token = strip_bearer(token);
-        self.keys.source().is_some()
+        let policy = self.policy.load();
+        policy.keys.source().is_some()
             && token.len() <= TOKEN_BYTES
-            && matches!(self.keys.verify(token), Err(Unverified::UnknownKey))
+            && matches!(policy.keys.verify(token), Err(Unverified::UnknownKey))
     }
 
     /// Reads the keys of others anew, if that was not done a moment ago.
     pub async fn find_newer_keys(&self) {
-        if let Some(source) = self.keys.source() {
+        if let Some(source) = self.source() {
             source.renew_for_unknown_key().await;
         }
     }
 
-    /// Reads the keys of others now, as an operator asks for. Those that are known stay where that fails.
+    /// Reads the keys of others now. Those that are known stay where that fails.
     ///
     /// # Errors
     /// A sentence that says why they could not be read.
     pub async fn reload_keys(&self) -> Result<(), String> {
-        match self.keys.source() {
+        match self.source() {
             Some(source) => source.renew().await,
             None => Ok(()),
         }
@@ -52,16 +56,15 @@ impl Authenticator {
     /// For a file that cannot be read: that is a slip of the operator. An address that cannot be reached may be
     /// there in a moment; it is asked again and again.
     pub async fn follow_keys(&self, shutdown: &Shutdown) -> Result<(), String> {
-        let Some(source) = self.keys.source() else {
+        let Some(source) = self.source() else {
             return Ok(());
         };
-        if let Err(error) = source.renew().await {
-            if !source.is_remote() {
-                return Err(error);
-            }
-            tracing::warn!(error, "the keys of tokens could not be read; it is tried again");
-        }
+        source.renew_or_wait().await?;
         source.keep_fresh(shutdown);
         Ok(())
+    }
+
+    fn source(&self) -> Option<Arc<KeySource>> {
+        self.policy.load().keys.source().cloned()
     }
 }

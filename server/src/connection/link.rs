@@ -72,17 +72,18 @@ impl Connection {
         } = identity;
         let user = Arc::new(user);
         let settings = &context.settings;
+        let terms = context.node.current().terms.clone();
         let connection = Arc::new(Self {
             id: mint_connection_id(),
             user_id: user.user_id.clone(),
             context: context.clone(),
-            outbox: Outbox::new(settings.outbox),
+            outbox: Outbox::new(terms.outbox),
             deadline_ms: AtomicU64::new(Alarm::NEVER),
             deadline_moved: Notify::new(),
             over: CancellationToken::new(),
             began_ms: now_ms,
             state: Mutex::new(State::Open(Box::new(Open {
-                session: Session::new(user.clone(), settings.rules.clone(), expires_at_ms, now_ms),
+                session: Session::new(user.clone(), terms.rules.clone(), expires_at_ms, now_ms),
                 calls: Calls::default(),
                 grant,
             }))),
@@ -93,7 +94,7 @@ impl Connection {
             user: User::clone(&user),
             server_time: Some(now_ms),
             heartbeat_interval: Some(settings.heartbeat.interval_ms),
-            limits: Some(settings.rules.limits.clone()),
+            limits: Some(terms.rules.limits.clone()),
         }));
         connection.with(|open| connection.note_deadline(open));
         context.shards.meters().connections.add(1);
@@ -104,8 +105,10 @@ impl Connection {
                 Some(settings.retry_spread_ms),
             );
         }
-        // What was revoked since the token was checked reached nobody: this one was not among the live yet.
+        // What was revoked or reloaded since the token was checked reached nobody: this one was not among the live
+        // yet.
         connection.judge_again();
+        connection.follow(&context.node.current().terms);
         connection
     }
 

@@ -56,15 +56,14 @@ impl Full {
 pub struct Live(Arc<Inner>);
 
 struct Inner {
-    capacity: Capacity,
     // A lock and not a task: counted a few times in a connection's life, each a few instructions.
     state: Mutex<State>,
     /// Told whenever a connection or a seat goes.
     left: Notify,
 }
 
-#[derive(Default)]
 struct State {
+    capacity: Capacity,
     connections: HashMap<ConnectionId, Arc<Connection>>,
     per_user: HashMap<UserId, Vec<ConnectionId>>,
     per_address: HashMap<IpAddr, usize>,
@@ -83,8 +82,14 @@ impl Live {
     #[must_use]
     pub fn new(capacity: Capacity) -> Self {
         Self(Arc::new(Inner {
-            capacity,
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                capacity,
+                connections: HashMap::new(),
+                per_user: HashMap::new(),
+                per_address: HashMap::new(),
+                seats: 0,
+                stopping: false,
+            }),
             left: Notify::new(),
         }))
     }
@@ -94,12 +99,12 @@ impl Live {
     /// # Errors
     /// Where there is none; the handshake is refused and may be tried again later.
     pub fn seat(&self, address: IpAddr) -> Result<Seat, Full> {
+        let mut state = self.lock();
         let Capacity {
             connections,
             per_address,
             ..
-        } = self.0.capacity;
-        let mut state = self.lock();
+        } = state.capacity;
         if state.stopping || (connections > 0 && state.seats >= connections) {
             return Err(Full::Node);
         }
@@ -117,8 +122,8 @@ impl Live {
 
     /// Enters an authenticated connection; `false` where its user has as many as one may have.
     pub(super) fn enter(&self, connection: &Arc<Connection>, user: &UserId) -> bool {
-        let per_user = self.0.capacity.per_user;
         let mut state = self.lock();
+        let per_user = state.capacity.per_user;
         // Most users have one: no room is kept for more.
         let theirs = state
             .per_user
@@ -182,6 +187,11 @@ impl Live {
     #[must_use]
     pub fn users(&self) -> usize {
         self.lock().per_user.len()
+    }
+
+    /// Lets in so many from now on. Who is there stays.
+    pub fn set_capacity(&self, capacity: Capacity) {
+        self.lock().capacity = capacity;
     }
 
     /// From now on nobody is let in.

@@ -12,7 +12,7 @@ use bmt_shared::close::CloseCode;
 use bmt_shared::error::{ErrorCode, Failure};
 
 use super::handshake::refusal;
-use super::{Context, Live, Settings, memberships, raw, revocation, socketio};
+use super::{Context, Follower, Live, Settings, memberships, raw, revocation, socketio};
 use crate::node::Node;
 use crate::shards::Shards;
 
@@ -26,8 +26,10 @@ impl Realtime {
     /// Opens no socket: that is whoever serves [`Self::router`].
     #[must_use]
     pub fn new(node: Arc<Node>, shards: Shards) -> Self {
-        let settings = Settings::of(&node.config, node.members.memberships());
-        let live = Live::new(settings.capacity);
+        let (settings, live) = {
+            let current = node.current();
+            (Settings::of(&current.config), Live::new(current.terms.capacity))
+        };
         let context = Arc::new(Context {
             node,
             shards,
@@ -71,6 +73,12 @@ impl Realtime {
     #[must_use]
     pub fn live(&self) -> &Live {
         &self.context.live
+    }
+
+    /// For a reload: hands new terms on to every connection.
+    #[must_use]
+    pub fn follower(&self) -> Follower {
+        Follower(self.context.clone())
     }
 
     /// Lets nobody in any more, answers what is in flight, tells everybody to come back, each at another moment,

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, mpsc};
 
+use arc_swap::ArcSwap;
 use bmt_server_core::channel::{Appended, Draft, Entry, Opened, Page, Range, Read, ReadMark, Retention};
 use bmt_shared::channel::ChannelName;
 use bmt_shared::id::{MessageId, UserId};
@@ -459,7 +460,7 @@ conforms! {
 
 pub(crate) fn settings() -> SqliteSettings {
     SqliteSettings {
-        namespaces: Arc::new(Namespaces::default()),
+        namespaces: Arc::new(ArcSwap::from_pointee(Namespaces::default())),
         idempotency_window_ms: WINDOW_MS,
         clock: Arc::new(|| NOW_MS),
     }

@@ -29,10 +29,10 @@ use std::thread;
 
 use bmt_server_core::channel::{Opened, Page, Read, Retention};
 use bmt_shared::channel::ChannelName;
-use bmt_shared::namespace::Namespaces;
 
 use super::{Batch, Done, History, StoreFailure};
 use crate::clock::Clock;
+use crate::namespaces::CurrentNamespaces;
 use housekeeping::Housekeeping;
 use mark::Mark;
 use open_error::Why;
@@ -49,7 +49,7 @@ const CLOSED_RETRY_MS: u64 = 5_000;
 #[derive(Clone)]
 pub struct SqliteSettings {
     /// What channels keep: for those that nobody uses any more.
-    pub namespaces: Arc<Namespaces>,
+    pub namespaces: CurrentNamespaces,
     /// How long a publisher's key is known, ms (SPEC §4).
     pub idempotency_window_ms: u64,
     /// The server's clock.

@@ -65,7 +65,7 @@ pub fn table(config: &Config) -> Vec<Line> {
 
 /// The routes, those of users too.
 pub(super) fn router(control: &Control) -> Router<Control> {
-    route::mount(guarded(&control.node.config), control)
+    route::mount(guarded(&control.node.current().config), control)
         // Open to every page that may talk to us: the app reports its own crashes.
         .route("/errors", post(errors::report))
         .merge(members::router(control))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use bmt_server_core::session::{Rules, Session};
+use bmt_server_core::session::Session;
 use bmt_shared::channel::ChannelName;
 use bmt_shared::error::{ErrorCode, Failure};
 use bmt_shared::id::{MessageId, UserId};
@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use super::api::errors::Reporters;
 use crate::auth::SERVER_USER;
-use crate::connection::{Live, Settings};
+use crate::connection::Live;
 use crate::figures::Figures;
 use crate::node::Node;
 use crate::records::Records;
@@ -41,7 +41,6 @@ pub struct Control {
     /// How the server is doing.
     pub figures: Figures,
     server: Arc<User>,
-    rules: Arc<Rules>,
     pub(super) reporters: Arc<Reporters>,
 }
 
@@ -55,9 +54,6 @@ impl Control {
             role: Role::Admin,
             permissions: Vec::new(),
         };
-        let mut rules = Rules::clone(&Settings::of(&node.config, node.members.memberships()).rules);
-        // A back end speaks for all its users at once: a rate made for one connection is none for it.
-        rules.limits.publish_per_second = 0;
         Self {
             figures: Figures::new(shards.clone(), live.clone()),
             node,
@@ -65,7 +61,6 @@ impl Control {
             live,
             records,
             server: Arc::new(server),
-            rules: Arc::new(rules),
             reporters: Arc::default(),
         }
     }
@@ -88,7 +83,12 @@ impl Control {
     pub(super) fn begin_publish(&self, key: MessageId, publish: Publish) -> Result<Awaited, Failure> {
         let now_ms = clock::unix_ms();
         let (topic, payload) = (&publish.topic, &publish.payload);
-        let mut admission = Session::new(self.server.clone(), self.rules.clone(), None, now_ms);
+        let mut admission = Session::new(
+            self.server.clone(),
+            self.node.current().server_rules.clone(),
+            None,
+            now_ms,
+        );
         admission.admit_publish(topic, payload, now_ms)?;
         let from = Publisher {
             user: self.server.clone(),
@@ -118,7 +118,12 @@ impl Control {
     /// # Errors
     /// Where the channel's namespace is unknown.
     pub(super) fn admit_read(&self, topic: &ChannelName) -> Result<(), Failure> {
-        let session = Session::new(self.server.clone(), self.rules.clone(), None, clock::unix_ms());
+        let session = Session::new(
+            self.server.clone(),
+            self.node.current().server_rules.clone(),
+            None,
+            clock::unix_ms(),
+        );
         session.admit_read(topic)
     }
 

@@ -89,6 +89,8 @@ pub const METRICS: &[Metric] = &[
         help: "From a publish being taken to its hand-over to all receivers and its ack",
         value: |now| now.meters.latency.spread().sum_s(),
     },
+    counter("bmt_config_reloads_total", "Times the configuration was read again and taken over", |now| now.meters.reloads.get() as f64),
+    counter("bmt_config_reload_failures_total", "Times it was read again and had a mistake: nothing changed", |now| now.meters.failed_reloads.get() as f64),
     gauge("process_resident_memory_bytes", "Memory that the process holds", |now| now.process.memory_bytes as f64),
     counter("process_cpu_seconds_total", "Time spent on processors, all threads together", |now| now.process.cpu.as_secs_f64()),
     gauge("process_open_fds", "Files and sockets that the process has open", |now| now.process.open_files as f64),

@@ -49,7 +49,7 @@ impl Body {
 type Query = fn() -> Vec<path::Parameter>;
 
 pub(super) async fn document(State(node): State<Arc<Node>>) -> Json<Value> {
-    Json(describe(&node.config))
+    Json(describe(&node.current().config))
 }
 
 pub(super) async fn page() -> Response {

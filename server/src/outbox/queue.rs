@@ -101,6 +101,10 @@ impl Queue {
         }
     }
 
+    pub(super) fn set_bounds(&mut self, bounds: Bounds) {
+        self.bounds = bounds;
+    }
+
     /// Appends; answers whom to wake for it.
     pub(super) fn push(&mut self, outgoing: Outgoing) -> Option<Waker> {
         match self.state {

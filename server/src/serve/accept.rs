@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tower::ServiceExt;
 use tracing::{debug, warn};
@@ -27,7 +27,7 @@ use crate::node::Node;
 /// Places beyond `limits.connections`, for requests that are no connections: logins, pages, health.
 const SPARE_PLACES: u64 = 1_000;
 /// Places where no limit is configured; files run out long before.
-const PLACES_MAX: u32 = 4_000_000;
+const PLACES_MAX: usize = 4_000_000;
 /// Bytes of one request's headers; hyper answers 431 above.
 const HEADER_BYTES: usize = 32 * 1_024;
 /// Header lines of one request; hyper answers 431 above.
@@ -47,38 +47,53 @@ Content-Type: application/json\r\nContent-Length: 172\r\n\r\n\
 /// The places of accepted connections.
 pub(super) struct Places {
     free: Arc<Semaphore>,
-    all: u32,
 }
 
 impl Places {
-    fn new(config: &Config) -> Self {
-        let all = match config.limits.connections {
-            0 => PLACES_MAX,
-            limit => u32::try_from(limit + SPARE_PLACES).map_or(PLACES_MAX, |all| all.min(PLACES_MAX)),
-        };
+    fn new() -> Self {
         Self {
-            free: Arc::new(Semaphore::new(all as usize)),
-            all,
+            free: Arc::new(Semaphore::new(PLACES_MAX)),
         }
+    }
+
+    /// Takes a place where fewer than so many are taken.
+    fn take(&self, most: usize) -> Option<OwnedSemaphorePermit> {
+        if PLACES_MAX - self.free.available_permits() >= most {
+            return None;
+        }
+        self.free.clone().try_acquire_owned().ok()
     }
 
     /// Waits until every accepted connection is gone; false if some are still there at the deadline.
     pub(super) async fn all_free(&self, deadline: Instant) -> bool {
-        timeout_at(deadline, self.free.acquire_many(self.all))
-            .await
-            .is_ok()
+        let all = u32::try_from(PLACES_MAX).expect("a few millions");
+        timeout_at(deadline, self.free.acquire_many(all)).await.is_ok()
+    }
+}
+
+/// How many connections are taken in at once.
+fn most_places(config: &Config) -> usize {
+    match config.limits.connections {
+        0 => PLACES_MAX,
+        limit => usize::try_from(limit.saturating_add(SPARE_PLACES)).unwrap_or(PLACES_MAX),
     }
 }
 
 /// Takes connections in until the end begins. Then requests that are under way are finished and idle connections
 /// closed; upgraded ones end by their own owner's doing.
 pub(super) async fn accept(listener: TcpListener, router: Router, node: &Arc<Node>) -> Places {
-    let places = Places::new(&node.config);
-    let heartbeat = &node.config.heartbeat;
-    let stall_limit = Duration::from_millis(heartbeat.interval_ms + heartbeat.timeout_ms);
+    let places = Places::new();
+    let (stall_limit, header_limit) = {
+        let config = &node.current().config;
+        let (heartbeat, http) = (&config.heartbeat, &config.http);
+        (
+            Duration::from_millis(heartbeat.interval_ms + heartbeat.timeout_ms),
+            Duration::from_millis(http.header_timeout_ms),
+        )
+    };
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_millis(node.config.http.header_timeout_ms))
+        .header_read_timeout(header_limit)
         .max_headers(HEADER_LINES)
         .max_header_size(HEADER_BYTES);
     loop {
@@ -98,7 +113,7 @@ pub(super) async fn accept(listener: TcpListener, router: Router, node: &Arc<Nod
                 continue;
             }
         };
-        let Ok(place) = places.free.clone().try_acquire_owned() else {
+        let Some(place) = places.take(most_places(&node.current().config)) else {
             node.shutdown.spawn(timeout(TURN_AWAY_LIMIT, turn_away(stream)));
             continue;
         };

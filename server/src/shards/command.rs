@@ -32,6 +32,8 @@ pub(super) enum Command {
     Read(Reading, Result<Page, StoreFailure>),
     /// A client has a message that was to be confirmed.
     Confirm(Confirmation),
+    /// The namespaces are others now.
+    Rules,
     /// Tell of the channels that are in use.
     Survey(Survey),
     /// Answer what is in flight, then say so and end.

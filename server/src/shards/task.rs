@@ -3,7 +3,6 @@
 mod confirming;
 mod storing;
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::future::pending;
 use std::sync::Arc;
@@ -132,6 +131,7 @@ impl Shard {
             Command::Opened(topic, result) => self.opened(&topic, result),
             Command::Appended(kind, turn, result) => self.appended(kind, turn, result),
             Command::Read(reading, result) => self.read(reading, result),
+            Command::Rules => self.change_rules(),
             Command::Survey(survey) => self.survey(survey),
             Command::Confirm(confirmation) => self.confirm(&confirmation),
             Command::Drain(done) => self.drained = Some(done),
@@ -163,11 +163,11 @@ impl Shard {
     }
 
     fn open(&mut self, topic: ChannelName, request: Request) {
-        let Some(namespace) = self.world.namespaces.of(&topic) else {
+        let namespaces = self.world.namespaces.load();
+        let Some(namespace) = namespaces.of(&topic) else {
             return request.refuse(&unknown_namespace(&topic));
         };
-        let kind = Kind::of(namespace.durability);
-        let retention = Retention::of(&namespace);
+        let (kind, retention) = kept(&namespace);
         self.places.insert(topic.clone(), Place::Opening(vec![request]));
         self.awaited += 1;
         let door = self.door.clone();
@@ -189,8 +189,10 @@ impl Shard {
                 return waiting.into_iter().for_each(|request| request.refuse(&failure));
             }
         };
-        let namespace = self.namespace(topic);
-        let channel = Channel::new(topic.clone(), &namespace, opened, self.now_ms());
+        let now_ms = self.now_ms();
+        let channel = self.by_namespace(topic, |namespace| {
+            Channel::new(topic.clone(), namespace, opened, now_ms)
+        });
         self.tails_bytes += channel.tail_bytes();
         self.places.insert(topic.clone(), Place::Open(Box::new(channel)));
         for request in waiting {
@@ -274,9 +276,7 @@ impl Shard {
         let draft = self.with(topic, |channel, now_ms| {
             channel.begin_publish(publish, from, key, now_ms, random)
         });
-        let namespace = self.namespace(topic);
-        let kind = Kind::of(namespace.durability);
-        let retention = Retention::of(&namespace);
+        let (kind, retention) = self.by_namespace(topic, kept);
         let in_flight = InFlight {
             topic: topic.clone(),
             pending,
@@ -299,7 +299,7 @@ impl Shard {
 
     fn ask(&mut self, topic: &ChannelName, read: Read, reading: Reading) {
         self.awaited += 1;
-        let kind = Kind::of(self.namespace(topic).durability);
+        let kind = self.by_namespace(topic, kept).0;
         let door = self.door.clone();
         let done = Box::new(move |result| tell(&door, Command::Read(reading, result)));
         self.world.histories.of(kind).read(read, done);
@@ -326,7 +326,7 @@ impl Shard {
                 channel.handle_timeout(now_ms);
                 channel.idle_since_ms()
             });
-            if idle_since.is_some_and(|since| since + self.world.settings.empty_channel_ms <= now_ms) {
+            if idle_since.is_some_and(|since| since + self.world.empty_channel_ms() <= now_ms) {
                 self.free(&topic);
             }
         }
@@ -336,7 +336,7 @@ impl Shard {
         if let Some(Place::Open(channel)) = self.places.remove(topic) {
             self.tails_bytes -= channel.tail_bytes();
             self.timetable.strike(topic);
-            let kind = Kind::of(self.namespace(topic).durability);
+            let kind = self.by_namespace(topic, kept).0;
             self.world.histories.of(kind).release(topic);
         }
     }
@@ -360,19 +360,41 @@ impl Shard {
         }
         let free_at = channel
             .idle_since_ms()
-            .map(|since| since + self.world.settings.empty_channel_ms);
+            .map(|since| since + self.world.empty_channel_ms());
         if let Some(at_ms) = [channel.poll_timeout(), free_at].into_iter().flatten().min() {
             self.timetable.note(topic, at_ms);
         }
         result
     }
 
-    fn namespace(&self, topic: &ChannelName) -> Cow<'_, Namespace> {
-        self.world
-            .namespaces
-            .of(topic)
-            .expect("a channel is opened only in a known namespace, and namespaces do not change")
+    /// Tells the channels of their namespaces' rules as they are now. One that is being opened begins with them.
+    fn change_rules(&mut self) {
+        let open = self
+            .places
+            .iter()
+            .filter(|(_, place)| matches!(place, Place::Open(_)));
+        let topics: Vec<ChannelName> = open.map(|(topic, _)| topic.clone()).collect();
+        let namespaces = self.world.namespaces.load_full();
+        for topic in topics {
+            if let Some(namespace) = namespaces.of(&topic) {
+                self.with(&topic, |channel, now_ms| channel.change_rules(&namespace, now_ms));
+            }
+        }
     }
+
+    /// Asks the rules of a channel that is open or being opened.
+    fn by_namespace<T>(&self, topic: &ChannelName, ask: impl FnOnce(&Namespace) -> T) -> T {
+        let namespaces = self.world.namespaces.load();
+        let namespace = namespaces
+            .of(topic)
+            .expect("a channel is opened only in a known namespace, and none vanishes");
+        ask(&namespace)
+    }
+}
+
+/// Where a channel's messages are kept, and how many of them.
+fn kept(namespace: &Namespace) -> (Kind, Retention) {
+    (Kind::of(namespace.durability), Retention::of(namespace))
 }
 
 async fn sleep(timeout: Option<Duration>) {

@@ -8,6 +8,7 @@ mod stores;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use bmt_shared::channel::ChannelName;
 use bmt_shared::error::{ErrorCode, Failure};
 use bmt_shared::event::ServerEvent;
@@ -46,7 +47,8 @@ fn in_memory() -> Shards {
 }
 
 fn start(histories: Histories) -> Shards {
-    Shards::start(histories, Namespaces::default(), Settings::default(), clock())
+    let namespaces = Arc::new(ArcSwap::from_pointee(Namespaces::default()));
+    Shards::start(histories, namespaces, Settings::default(), clock())
 }
 
 /// A connection as the shards see it, and what reaches it.

@@ -1,6 +1,6 @@
 //! `docs/CONFIG.md`: every setting with its default, from the structs that read them.
 
-use bmt_server::config::{Config, Mode};
+use bmt_server::config::{Config, Mode, NAMESPACE_SETTINGS, Reload, SETTINGS};
 use toml::{Table, Value};
 
 use crate::page::{self, documentation, heading, row};
@@ -27,6 +27,10 @@ shows what holds in the end, secrets hidden; `bmt-server check-config` says what
 not exist is an error that names the nearest one that does. In limits, 0 means \"no limit\" unless the text says
 otherwise.
 
+SIGHUP makes a running server read all layers again. Settings marked \"taken over\" hold at once, for connections that
+live already too; those marked \"restart\" keep their old value, and the log names the ones that have changed. A mistake
+anywhere changes nothing at all.
+
 ```toml
 # bmt.toml: the least that a server for others needs
 [auth]
@@ -42,7 +46,8 @@ const NAMESPACES: &str = "
 ## `namespaces.<name>`
 
 A table here changes only the keys it names; a new name makes a new namespace. In the environment:
-`BMT_NAMESPACES__<NAME>__<KEY>`.
+`BMT_NAMESPACES__<NAME>__<KEY>`. SIGHUP takes a new namespace over; one that is gone from the configuration stays until
+the next start.
 
 `subscribe` and `publish` are one of `users` (guests too on the `guest_channels`), `admins`, `members` (who stands in the
 channel's member list, or holds a permission), `owner` (whose id the second segment is), `document_readers` and
@@ -81,16 +86,51 @@ fn the_configuration_page_lists_every_setting_with_its_default() {
             "\n## `{name}`\n\n{}\n\n",
             documented_as(ROOT, &format!("pub {name}:"))
         );
-        text += &heading(["setting", "default", "environment", "what it does"]);
+        text += &heading(["setting", "default", "environment", "on SIGHUP", "what it does"]);
         for (key, value) in settings(&defaults, name) {
             let variable = format!("`BMT_{}__{}`", name.to_uppercase(), key.to_uppercase());
             let meaning = setting(source, key);
-            text += &row([&format!("`{name}.{key}`"), &shown(value), &variable, &meaning]);
+            let reload = reload(name, key);
+            text += &row([
+                &format!("`{name}.{key}`"),
+                &shown(value),
+                &variable,
+                reload,
+                &meaning,
+            ]);
         }
+    }
+    for setting in SETTINGS {
+        let table = settings(&defaults, setting.table);
+        assert!(
+            table.contains_key(setting.key),
+            "`{}.{}` is no setting",
+            setting.table,
+            setting.key
+        );
     }
     text += NAMESPACES;
     text += &namespaces(settings(&defaults, "namespaces"));
     page::is("CONFIG.md", &text);
+}
+
+/// What the server's own table says of a setting.
+fn reload(table: &str, key: &str) -> &'static str {
+    let found = SETTINGS
+        .iter()
+        .find(|setting| (setting.table, setting.key) == (table, key));
+    told(
+        found
+            .unwrap_or_else(|| panic!("`{table}.{key}` is not in the table of what a reload does"))
+            .reload,
+    )
+}
+
+fn told(reload: Reload) -> &'static str {
+    match reload {
+        Reload::Taken => "taken over",
+        Reload::Kept => "restart",
+    }
 }
 
 fn settings<'a>(defaults: &'a Table, name: &str) -> &'a Table {
@@ -99,10 +139,13 @@ fn settings<'a>(defaults: &'a Table, name: &str) -> &'a Table {
 
 fn namespaces(defaults: &Table) -> String {
     let keys: Vec<&String> = defaults["public"].as_table().expect("a table").keys().collect();
-    let mut text = heading(["key", "what it does"]);
+    let mut text = heading(["key", "on SIGHUP", "what it does"]);
     for key in &keys {
         let meaning = setting(NAMESPACE, key);
-        text += &row([&format!("`{key}`"), &meaning]);
+        let reload = NAMESPACE_SETTINGS.iter().find(|(name, _)| name == key);
+        let (_, reload) =
+            reload.unwrap_or_else(|| panic!("`{key}` is not in the table of what a reload does"));
+        text += &row([&format!("`{key}`"), told(*reload), &meaning]);
     }
     text += DEFAULTS;
     let names: Vec<String> = defaults.keys().map(|name| format!("`{name}`")).collect();

@@ -49,12 +49,13 @@ impl Process {
     /// Starts `serve --dev` and answers with what it wrote up to the line that says it is ready.
     fn start_with(data_dir: &Path, env: &[(&str, &str)], stderr: Stdio) -> (Self, Vec<String>) {
         let data_dir = data_dir.to_str().unwrap();
-        let mut child = command(&["serve", "--dev", "--port", "0", "--data-dir", data_dir])
-            .envs(env.iter().copied())
-            .stdout(Stdio::piped())
-            .stderr(stderr)
-            .spawn()
-            .unwrap();
+        let mut command = command(&["serve", "--dev", "--port", "0", "--data-dir", data_dir]);
+        Self::launch(command.envs(env.iter().copied()).stderr(stderr))
+    }
+
+    /// Starts a server and answers with what it wrote up to the line that says it is ready.
+    pub(crate) fn launch(command: &mut Command) -> (Self, Vec<String>) {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         let mut lines = Vec::new();
         for line in out.lines() {

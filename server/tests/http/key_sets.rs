@@ -23,7 +23,7 @@ fn keys() -> Value {
 }
 
 /// The public set of the named keys.
-fn set(names: &[&str]) -> String {
+pub(crate) fn set(names: &[&str]) -> String {
     let keys = keys();
     let set: Vec<_> = names.iter().map(|name| keys[name]["jwk"].clone()).collect();
     json!({"keys": set}).to_string()
@@ -49,7 +49,7 @@ fn token_with(name: &str, claims: &Value, change: impl FnOnce(&mut Header)) -> S
     jsonwebtoken::encode(&header, claims, &key.unwrap()).unwrap()
 }
 
-fn token(name: &str) -> String {
+pub(crate) fn token(name: &str) -> String {
     token_with(name, &claims(), |_| ())
 }
 

@@ -14,6 +14,7 @@ mod key_sets;
 mod login;
 mod members;
 mod permissions;
+mod reload;
 mod server;
 mod tokens;
 mod user_command;

@@ -6,6 +6,7 @@ mod paging;
 mod presence;
 mod readers;
 mod recovery;
+mod rules;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

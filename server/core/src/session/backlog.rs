@@ -56,6 +56,11 @@ impl Backlog {
         }
     }
 
+    /// Holds to other bounds from the next request on.
+    pub fn change_bounds(&mut self, most_requests: usize, most_bytes: usize) {
+        (self.most_requests, self.most_bytes) = (most_requests, most_bytes);
+    }
+
     /// Requests that wait for their answer.
     #[must_use]
     pub fn requests(&self) -> usize {

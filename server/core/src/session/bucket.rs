@@ -13,13 +13,26 @@ impl TokenBucket {
     /// A full bucket. A rate of 0 never refuses; a burst below one second's worth is raised to it.
     #[must_use]
     pub fn new(per_second: u64, burst: u64, now_ms: u64) -> Self {
-        let burst_milli = burst.max(per_second).saturating_mul(1_000);
+        let burst_milli = burst_milli(per_second, burst);
         Self {
             per_second,
             burst_milli,
             level_milli: burst_milli,
             filled_at_ms: now_ms,
         }
+    }
+
+    /// Goes on with another rate and burst. What was taken and has not come back stays taken.
+    pub fn change_rate(&mut self, per_second: u64, burst: u64, now_ms: u64) {
+        if self.per_second == 0 {
+            *self = Self::new(per_second, burst, now_ms);
+            return;
+        }
+        self.fill(now_ms);
+        let spent_milli = self.burst_milli - self.level_milli;
+        self.per_second = per_second;
+        self.burst_milli = burst_milli(per_second, burst);
+        self.level_milli = self.burst_milli.saturating_sub(spent_milli);
     }
 
     /// Takes one token.
@@ -30,12 +43,7 @@ impl TokenBucket {
         if self.per_second == 0 {
             return Ok(());
         }
-        // One token a second is one thousandth of a token a millisecond.
-        let gained = now_ms
-            .saturating_sub(self.filled_at_ms)
-            .saturating_mul(self.per_second);
-        self.level_milli = self.level_milli.saturating_add(gained).min(self.burst_milli);
-        self.filled_at_ms = self.filled_at_ms.max(now_ms);
+        self.fill(now_ms);
         match self.level_milli.checked_sub(1_000) {
             Some(rest) => {
                 self.level_milli = rest;
@@ -44,6 +52,19 @@ impl TokenBucket {
             None => Err((1_000 - self.level_milli).div_ceil(self.per_second)),
         }
     }
+
+    fn fill(&mut self, now_ms: u64) {
+        // One token a second is one thousandth of a token a millisecond.
+        let gained = now_ms
+            .saturating_sub(self.filled_at_ms)
+            .saturating_mul(self.per_second);
+        self.level_milli = self.level_milli.saturating_add(gained).min(self.burst_milli);
+        self.filled_at_ms = self.filled_at_ms.max(now_ms);
+    }
+}
+
+fn burst_milli(per_second: u64, burst: u64) -> u64 {
+    burst.max(per_second).saturating_mul(1_000)
 }
 
 #[cfg(test)]
@@ -69,6 +90,24 @@ mod tests {
         assert_eq!(bucket.take(5_000), Err(1_000));
         assert_eq!(bucket.take(10_500), Err(500));
         assert_eq!(bucket.take(11_000), Ok(()));
+    }
+
+    #[test]
+    fn another_rate_gives_back_nothing_that_was_taken() {
+        let mut bucket = TokenBucket::new(1, 10, 0);
+        for _ in 0..6 {
+            assert_eq!(bucket.take(0), Ok(()));
+        }
+        bucket.change_rate(1, 8, 0);
+        assert_eq!((bucket.take(0), bucket.take(0)), (Ok(()), Ok(())));
+        assert_eq!(bucket.take(0), Err(1_000));
+        bucket.change_rate(4, 4, 0);
+        assert_eq!(bucket.take(0), Err(250), "eight of four are taken");
+        bucket.change_rate(0, 0, 0);
+        assert!((0..100).all(|_| bucket.take(0).is_ok()));
+        bucket.change_rate(2, 2, 0);
+        assert_eq!((bucket.take(0), bucket.take(0)), (Ok(()), Ok(())));
+        assert_eq!(bucket.take(0), Err(500));
     }
 
     #[test]

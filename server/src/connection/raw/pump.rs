@@ -61,7 +61,7 @@ struct AuthBody {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     pub(super) fn new(context: Arc<Context>, stream: S) -> Self {
-        let most = usize::try_from(context.settings.rules.limits.frame_bytes).unwrap_or(usize::MAX);
+        let most = usize::try_from(context.settings.frame_bytes).unwrap_or(usize::MAX);
         let interval_ms = context.settings.heartbeat.interval_ms;
         Self {
             context,

@@ -52,9 +52,8 @@ impl Endpoint {
     /// Sets the library up with every limit it has.
     pub(in super::super) fn new(context: &Arc<Context>) -> Arc<Self> {
         let settings = &context.settings;
-        let limits = &settings.rules.limits;
         let unfinished = Duration::from_millis(settings.authenticate_ms);
-        let frame_bytes = match limits.frame_bytes {
+        let frame_bytes = match settings.frame_bytes {
             0 => usize::MAX,
             bytes => usize::try_from(bytes).unwrap_or(usize::MAX),
         };

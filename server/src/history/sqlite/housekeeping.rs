@@ -1,15 +1,14 @@
 //! What is let go while nothing else happens: forgotten keys, and messages of quiet channels that are too old.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bmt_server_core::channel::Retention;
 use bmt_shared::channel::ChannelName;
-use bmt_shared::namespace::Namespaces;
 use rusqlite::Connection;
 
 use super::rows::{forget_keys, trim_by_age, trim_reads};
 use crate::clock::Clock;
+use crate::namespaces::CurrentNamespaces;
 
 /// Channels looked at in one run.
 const CHANNELS_AT_ONCE: usize = 64;
@@ -20,7 +19,7 @@ const PAUSE: Duration = Duration::from_secs(10 * 60);
 
 #[derive(Clone)]
 pub(super) struct Housekeeping {
-    namespaces: Arc<Namespaces>,
+    namespaces: CurrentNamespaces,
     clock: Clock,
     /// Id of the last channel that was looked at.
     cursor: i64,
@@ -28,7 +27,7 @@ pub(super) struct Housekeeping {
 }
 
 impl Housekeeping {
-    pub(super) fn new(namespaces: Arc<Namespaces>, clock: Clock) -> Self {
+    pub(super) fn new(namespaces: CurrentNamespaces, clock: Clock) -> Self {
         Self {
             namespaces,
             clock,
@@ -46,13 +45,14 @@ impl Housekeeping {
         let now_ms = (self.clock)();
         let more_keys = forget_keys(transaction, now_ms)?;
         let channels = self.channels(transaction)?;
+        let namespaces = self.namespaces.load();
         for (id, name) in &channels {
             trim_reads(transaction, *id)?;
             // A name that is none, or a namespace that is gone from the configuration: left as it is.
             let Ok(topic) = ChannelName::parse(name) else {
                 continue;
             };
-            if let Some(namespace) = self.namespaces.of(&topic) {
+            if let Some(namespace) = namespaces.of(&topic) {
                 trim_by_age(transaction, &topic, Retention::of(&namespace), now_ms)?;
             }
         }

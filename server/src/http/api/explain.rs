@@ -82,7 +82,8 @@ pub(super) async fn get(
         }
     };
     let (user, source, blocked) = find(&control, &asked).await?;
-    let namespaces = &control.node.config.namespaces;
+    let current = control.node.current();
+    let namespaces = &current.config.namespaces;
     let membership = listed_as(namespaces, &channel).map_or(Membership::Unlisted, |key| {
         control.node.members.memberships().of(key, &user.user_id)
     });

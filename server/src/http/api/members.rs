@@ -237,7 +237,8 @@ async fn end(
 /// What the list of a channel that an address or a body names is kept under.
 fn key_of(control: &Control, name: &str) -> Result<String, Refusal> {
     let topic = parse(name)?;
-    let namespaces = &control.node.config.namespaces;
+    let current = control.node.current();
+    let namespaces = &current.config.namespaces;
     if namespaces.of(&topic).is_none() {
         let message = format!("There is no namespace {:?} on this server.", topic.namespace());
         return Err(Refusal::new(ErrorCode::ChannelNotFound, message));

@@ -31,7 +31,7 @@ pub(super) async fn post(
             "Guests are not let in here, or you are not any more. Log in with an account.",
         )
     })?;
-    let base = node.config.http.base();
+    let base = node.base_path();
     let cookie = cookies::keep_guest(&guest.keepsake, KEPT_MS, base, visitor.secure);
     Ok(session::with_cookie(&guest.access, &guest.user, cookie))
 }

@@ -27,7 +27,7 @@ struct Answer<'a> {
 /// Tells the browser of a login that holds.
 pub(super) fn answer(node: &Node, visitor: &Visitor, login: &Login, now_ms: u64) -> Response {
     let access = node.authenticator.issue(&login.user, &login.session, now_ms);
-    let base = node.config.http.base();
+    let base = node.base_path();
     let cookie = cookies::set(&login.refresh_token, login.lives_ms, base, visitor.secure);
     with_cookie(&access, &login.user, cookie)
 }
@@ -53,7 +53,7 @@ pub(super) fn with_cookie(access: &AccessToken, user: &User, cookie: HeaderValue
 /// Adds the end of the cookie to an answer.
 pub(super) fn without_cookie(node: &Node, visitor: &Visitor, answer: impl IntoResponse) -> Response {
     let mut response = answer.into_response();
-    let gone = cookies::clear(node.config.http.base(), visitor.secure);
+    let gone = cookies::clear(node.base_path(), visitor.secure);
     response.headers_mut().append(header::SET_COOKIE, gone);
     response
 }

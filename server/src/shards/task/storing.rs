@@ -6,7 +6,7 @@ use bmt_shared::error::Failure;
 use bmt_shared::position::Seq;
 use bmt_shared::reply::{Published, Reply};
 
-use super::{Shard, tell};
+use super::{Shard, kept, tell};
 use crate::history::{BATCH_ROWS, Batch, Kind, StoreFailure};
 use crate::shards::Subscriber;
 use crate::shards::command::{Command, InFlight, MarkInFlight, Pending, Turn};
@@ -18,7 +18,7 @@ impl Shard {
         match self.with(topic, |channel, now_ms| channel.begin_read(user, seq, now_ms)) {
             Marking::Known(read) => pending.answer.give(Reply::Read(read)),
             Marking::Keep(mark) => {
-                let kind = Kind::of(self.namespace(topic).durability);
+                let kind = self.by_namespace(topic, kept).0;
                 self.turns[kind as usize].reads.push(MarkInFlight {
                     mark,
                     by: who.connection.clone(),
