@@ -14,6 +14,7 @@ mod handshake;
 mod link;
 mod live;
 mod memberships;
+mod metadata;
 mod realtime;
 mod refresh;
 mod requests;
@@ -35,8 +36,10 @@ use crate::outbox::Bounds;
 use crate::shards::Shards;
 
 pub use about::About;
+pub use handshake::{NoWebSocket, accept, switching};
 pub use link::Connection;
 pub use live::{Capacity, Full, Live, Seat};
+pub use raw::{Arrived, Wire};
 pub use realtime::Realtime;
 pub use terms::Follower;
 
@@ -66,6 +69,8 @@ pub struct Settings {
     pub authenticate_ms: u64,
     /// Binary parts of one packet.
     pub attachments: usize,
+    /// Bytes of what a client tells of itself when it connects; 0 is no limit.
+    pub metadata_bytes: usize,
     /// Over how long those who are told to come back are spread, ms.
     pub retry_spread_ms: u64,
 }
@@ -81,6 +86,7 @@ impl Terms {
                 subscribe_per_second: limits.subscribe_per_second,
                 backlog_requests: count(limits.inbound_requests),
                 backlog_bytes: count(limits.inbound_bytes),
+                metadata_bytes: count(limits.metadata_bytes),
                 namespaces: config.namespaces.clone(),
                 members: Some(members),
             }),
@@ -107,6 +113,7 @@ impl Settings {
             heartbeat: config.heartbeat.clone(),
             authenticate_ms: limits.authenticate_ms,
             attachments: count(limits.attachments),
+            metadata_bytes: count(limits.metadata_bytes),
             retry_spread_ms: RETRY_SPREAD_MS,
         }
     }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { connect, succeed } from "../support/official.mjs";
+import { connect, succeed, within } from "../support/official.mjs";
 import { RawClient } from "../support/raw.mjs";
 import { Server } from "../support/server.mjs";
 import { mintToken } from "../support/token.mjs";
@@ -79,4 +79,35 @@ test("the token is taken from the query, from the first frame, or refused with 1
   assert.equal((await refused.closed).code, 1008);
   const expired = new RawClient(t, server, { query: `&token=${mintToken({ exp: 1_000 })}` });
   assert.equal((await expired.closed).code, 4001);
+});
+
+test("what is due at once comes in fewer frames where that was asked for", async (t) => {
+  const server = await Server.start(t, { BMT_LIMITS__PUBLISH_PER_SECOND: "0" });
+  const publisher = await connect(t, server, server.token({ sub: "p" }));
+  const token = server.token({ sub: "s" });
+  for (const batch of [0, 1]) {
+    const topic = `public:batch_${batch}`;
+    const subscriber = new RawClient(t, server, { query: `&batch=${batch}`, protocols: ["bmt.v1", `bearer.${token}`] });
+    await subscriber.frame((frame) => frame.type === "connect");
+    await subscriber.request("subscribe", { topic });
+    const { socket } = subscriber;
+    const seqs = [];
+    let frames = 0;
+    const received = new Promise((resolve) => {
+      socket.removeAllListeners("message");
+      socket.on("message", (data) => {
+        frames += 1;
+        seqs.push(...[JSON.parse(data)].flat().map((envelope) => envelope.sequence));
+        if (seqs.length === 2_000) resolve();
+      });
+    });
+    for (let n = 0; n < 2_000; n += 200) {
+      const messages = Array.from({ length: 200 }, (_, k) => ({ topic, messageId: `m${n + k}`, payload: { n: n + k } }));
+      publisher.emit("publish", { messages }, () => {});
+    }
+    await within(received, "2,000 messages");
+    assert.deepEqual(seqs, Array.from({ length: 2_000 }, (_, n) => n + 1));
+    t.diagnostic(`batch=${batch}: ${seqs.length} messages in ${frames} frames`);
+    assert.ok(batch === 1 ? frames < 1_000 : frames === 2_000, `${frames} frames`);
+  }
 });

@@ -15,7 +15,7 @@ export class RawClient {
       this.socket.once("close", (code, reason) => resolve({ code, reason: String(reason) })),
     );
     this.socket.on("error", () => {});
-    this.socket.on("message", (data) => this.#take(JSON.parse(data)));
+    this.socket.on("message", (data) => [JSON.parse(data)].flat().forEach((frame) => this.#take(frame)));
     t.after(() => this.socket.terminate());
   }
 

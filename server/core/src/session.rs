@@ -15,6 +15,7 @@ mod subscriptions;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bmt_shared::channel::ChannelName;
@@ -49,6 +50,8 @@ pub struct Rules {
     pub backlog_requests: usize,
     /// Bytes of the unanswered requests of one connection.
     pub backlog_bytes: usize,
+    /// Bytes of one subscription's filter.
+    pub metadata_bytes: usize,
     /// Who may do what where.
     pub namespaces: Namespaces,
     /// The member lists; without them no channel has one.
@@ -175,6 +178,25 @@ impl Session {
             format!(
                 "this connection has its {most} subscriptions already; unsubscribe from another channel first"
             ),
+        ))
+    }
+
+    /// Whether a subscription's filter is one that is worth holding for every message.
+    ///
+    /// # Errors
+    /// `message_too_large`.
+    pub fn admit_filter(&self, params: &BTreeMap<String, Payload>) -> Result<(), Failure> {
+        let most = self.rules.metadata_bytes;
+        let sizes = params
+            .iter()
+            .map(|(field, value)| field.len() + value.size_bytes());
+        let size: usize = sizes.sum();
+        if most == 0 || size <= most {
+            return Ok(());
+        }
+        Err(Failure::new(
+            ErrorCode::MessageTooLarge,
+            format!("`params` has {size} bytes and may have {most}; ask for fewer fields"),
         ))
     }
 

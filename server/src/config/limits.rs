@@ -19,7 +19,7 @@ pub struct LimitsConfig {
     pub message_bytes: u64,
     /// Binary attachments of one packet.
     pub attachments: u64,
-    /// Bytes of one subscription's filter or other metadata.
+    /// Bytes of what a client tells of itself when it connects, its token apart, and of one subscription's filter.
     pub metadata_bytes: u64,
     /// Publishes per second and connection, on average.
     pub publish_per_second: u64,

@@ -53,6 +53,7 @@ impl Connection {
         for subscribe in topics {
             let admitted = subscribe.and_then(|subscribe| {
                 let topic = &subscribe.topic;
+                open.session.admit_filter(&subscribe.params)?;
                 open.session.subscribe(topic, to.call)?;
                 Ok(subscribe)
             });

@@ -7,7 +7,12 @@ pub(super) const PING: [u8; 2] = [0x89, 0];
 
 /// Appends a text frame.
 pub(super) fn push_text(out: &mut Vec<u8>, text: &str) {
-    push(out, 0x81, text.as_bytes());
+    push_utf8(out, text.as_bytes());
+}
+
+/// The same of bytes that are known to be UTF-8.
+pub(super) fn push_utf8(out: &mut Vec<u8>, text: &[u8]) {
+    push(out, 0x81, text);
 }
 
 /// Appends a binary frame.
@@ -24,6 +29,16 @@ pub(super) fn push_close(out: &mut Vec<u8>, code: CloseCode, reason: &str) {
     if length > 2 {
         out.extend_from_slice(reason.as_bytes());
     }
+}
+
+/// What stands in a frame that was written here.
+pub(super) fn content(frame: &[u8]) -> &[u8] {
+    let header = match frame.get(1) {
+        Some(127) => 10,
+        Some(126) => 4,
+        _ => 2,
+    };
+    &frame[header..]
 }
 
 fn push(out: &mut Vec<u8>, first: u8, content: &[u8]) {
@@ -56,7 +71,7 @@ mod tests {
             let mut out = Vec::new();
             push_text(&mut out, &"x".repeat(length));
             assert_eq!(out[..header.len()], header);
-            assert_eq!(out.len(), header.len() + length);
+            assert_eq!(content(&out).len(), length);
         }
         let mut out = Vec::new();
         push_close(&mut out, CloseCode::Restart, "restart");

@@ -12,7 +12,7 @@ use super::Full;
 
 /// Why a request opens no WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NoWebSocket {
+pub enum NoWebSocket {
     /// It does not ask for one, or not in the version there is.
     NotAsked,
     /// It asks, and breaks the rules.
@@ -58,12 +58,11 @@ impl IntoResponse for Denied {
     }
 }
 
-/// What the server answers to a handshake that keeps the rules.
-pub(super) fn accept(
-    method: &Method,
-    version: Version,
-    headers: &HeaderMap,
-) -> Result<HeaderValue, NoWebSocket> {
+/// What the server answers to a handshake that keeps the rules: `Sec-WebSocket-Accept`.
+///
+/// # Errors
+/// When the request asks for no WebSocket, or breaks the rules.
+pub fn accept(method: &Method, version: Version, headers: &HeaderMap) -> Result<HeaderValue, NoWebSocket> {
     if method != Method::GET || version < Version::HTTP_11 {
         return Err(NoWebSocket::Broken);
     }
@@ -83,8 +82,10 @@ pub(super) fn accept(
     HeaderValue::from_str(&derive_accept_key(key.as_bytes())).map_err(|_| NoWebSocket::Broken)
 }
 
-/// The response that turns the connection over. `protocol` is the subprotocol chosen, if any.
-pub(super) fn switching(accept: HeaderValue, protocol: Option<HeaderValue>) -> Response {
+/// The response that turns the connection over. `protocol` is the subprotocol chosen, if any. No extension is ever
+/// chosen, whatever the client offers.
+#[must_use]
+pub fn switching(accept: HeaderValue, protocol: Option<HeaderValue>) -> Response {
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
     let headers = response.headers_mut();
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));

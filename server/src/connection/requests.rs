@@ -147,6 +147,7 @@ impl Connection {
         let admitted = open
             .session
             .admit_subscribe(now_ms)
+            .and_then(|()| open.session.admit_filter(&subscribe.params))
             .and_then(|()| open.session.subscribe(&subscribe.topic, to.call));
         if let Err(failure) = admitted {
             return self.refuse(to, failure);

@@ -4,6 +4,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::bytes::frame;
 use crate::support::{Client, POLLING, Polling, Socket, TestServer, WEBSOCKET, token, within};
 
 const RAW: &str = "/api/v1/ws";
@@ -53,6 +54,35 @@ async fn a_broken_websocket_handshake_is_refused_on_both_endpoints() {
                 "{method} {path} {name}: {value:?}"
             );
         }
+    }
+    server.emptied().await;
+}
+
+/// FAULTS 2: no extension is negotiated, so a frame that claims one breaks the protocol.
+#[tokio::test]
+async fn compression_that_is_offered_is_not_taken() {
+    let server = TestServer::start().await;
+    for path in [RAW, WEBSOCKET] {
+        let mut stream = TcpStream::connect(server.address()).await.unwrap();
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+             Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(within("the head", stream.read_u8()).await.unwrap());
+        }
+        let head = String::from_utf8(head).unwrap().to_lowercase();
+        assert!(head.starts_with("http/1.1 101"), "{head}");
+        assert!(!head.contains("sec-websocket-extensions"), "{head}");
+        // The bit of a compressed message.
+        stream.write_all(&frame(0xc1, b"\x4a\x00")).await.unwrap();
+        let mut rest = Vec::new();
+        within("the end", stream.read_to_end(&mut rest)).await.unwrap();
+        let is_close = |end: &[u8]| end == [0x88, 2, 0x03, 0xea];
+        assert!(path == WEBSOCKET || rest.windows(4).any(is_close), "{rest:?}");
     }
     server.emptied().await;
 }

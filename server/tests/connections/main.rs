@@ -15,6 +15,8 @@ mod namespaces;
 mod permissions;
 mod protocol;
 mod raw;
+mod raw_batches;
+mod raw_words;
 mod revocation;
 mod sessions;
 mod slow;

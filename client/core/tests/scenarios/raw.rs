@@ -85,6 +85,35 @@ fn what_stands_beside_a_channel_message_is_read_too() {
 }
 
 #[test]
+fn a_frame_may_hold_an_answer_and_what_is_behind_it() {
+    let mut world = World::new(Config {
+        binding: Binding::Raw,
+        ..Config::default()
+    });
+    world.act(|client, now| client.connect(now));
+    let asked = &world.connects[0].path_and_query;
+    assert!(asked.contains("&batch=1"), "{asked}");
+
+    let mut world = greeted();
+    world.subscribe("public:a");
+    let request = sent(&mut world);
+    let id = &request["messageId"];
+    let data = |seq: u64| {
+        json!({"type": "data", "data": seq, "timestamp": 1, "messageId": format!("m{seq}"), "sequence": seq,
+            "topic": "public:a", "from": "bob"})
+    };
+    let subscribed =
+        json!({"messageId": id, "topic": "public:a", "subscriberCount": 1, "seq": 3, "epoch": "e"});
+    send(
+        &mut world,
+        &json!([{"type": "ack", "messageId": id, "data": subscribed}, data(4), data(5),
+            {"type": "heartbeat", "timestamp": 1}, data(6)]),
+    );
+    assert_eq!(world.seqs(), [4, 5, 6]);
+    assert!(world.frames.is_empty(), "nothing was missing: {:?}", world.frames);
+}
+
+#[test]
 fn a_publish_is_acked_by_its_own_id() {
     let mut world = greeted();
     let id = world.publish("public:a", "m1");

@@ -42,7 +42,7 @@ type Prepared = (HeaderValue, Opening, Seat);
 fn prepare(context: &Context, address: IpAddr, request: &Request) -> Result<Prepared, Denied> {
     let accept = accept(request.method(), request.version(), request.headers())?;
     let query = request.uri().query().unwrap_or_default();
-    let opening = Opening::parse(query, request.headers())?;
+    let opening = Opening::parse(query, request.headers(), context.settings.metadata_bytes)?;
     let seat = context.live.seat(address)?;
     Ok((accept, opening, seat))
 }

@@ -4,6 +4,8 @@ use axum::http::HeaderMap;
 use axum::http::header::SEC_WEBSOCKET_PROTOCOL;
 use bmt_shared::error::{ErrorCode, Failure};
 
+use super::super::metadata;
+
 /// The subprotocol of this binding.
 pub(super) const SUBPROTOCOL: &str = "bmt.v1";
 /// Before the token in the list of subprotocols.
@@ -31,27 +33,35 @@ pub(super) struct Opening {
     pub(super) client_id: Option<String>,
     /// Whether the client offers [`SUBPROTOCOL`]: then it is chosen.
     pub(super) offers_subprotocol: bool,
+    /// Whether several envelopes may come in one frame.
+    pub(super) batch: bool,
 }
 
 impl Opening {
-    /// Reads query and headers.
+    /// Reads query and headers. `most_bytes` is how long the query may be, apart from the credential; 0 is no limit.
     ///
     /// # Errors
-    /// For a `protocol` or a `clientId` that this server does not take.
-    pub(super) fn parse(query: &str, headers: &HeaderMap) -> Result<Self, Failure> {
+    /// For a `protocol` or a `clientId` that this server does not take, and for a query that is too long.
+    pub(super) fn parse(query: &str, headers: &HeaderMap, most_bytes: usize) -> Result<Self, Failure> {
         let mut opening = Self {
             credential: Credential::Token(None),
             client_id: None,
             offers_subprotocol: false,
+            batch: false,
         };
+        let mut bytes = 0;
         let mut token = None;
         let mut ticket = None;
         let mut first_frame = false;
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            if !matches!(name.as_ref(), "token" | "ticket") {
+                bytes += name.len() + value.len();
+            }
             match name.as_ref() {
                 "token" if !value.is_empty() => token = Some(value.into_owned()),
                 "ticket" if !value.is_empty() => ticket = Some(value.into_owned()),
                 "auth" => first_frame = value == "frame",
+                "batch" => opening.batch = value == "1",
                 "clientId" if !value.is_empty() => opening.client_id = Some(client_id(&value)?),
                 "protocol" if value != PROTOCOL => {
                     return Err(Failure::new(
@@ -64,6 +74,7 @@ impl Opening {
                 _ => {}
             }
         }
+        metadata::admit("the query", bytes, most_bytes)?;
         let offers = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
         for offer in offers
             .filter_map(|value| value.to_str().ok())
@@ -106,7 +117,7 @@ mod tests {
         if !protocols.is_empty() {
             headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocols));
         }
-        Opening::parse(query, &headers).map_err(|failure| failure.code)
+        Opening::parse(query, &headers, 100).map_err(|failure| failure.code)
     }
 
     #[test]
@@ -130,6 +141,21 @@ mod tests {
             Credential::Ticket("t".to_owned())
         );
         assert_eq!(parse("", "").unwrap().credential, Credential::Token(None));
+    }
+
+    #[test]
+    fn several_envelopes_in_a_frame_are_asked_for() {
+        assert!(parse("batch=1", "").unwrap().batch);
+        for without in ["", "batch=0", "batch=", "batch=true"] {
+            assert!(!parse(without, "").unwrap().batch, "{without}");
+        }
+    }
+
+    #[test]
+    fn the_query_may_be_so_long_beside_the_token() {
+        let query = |rest: usize| format!("token={}&a={}", "t".repeat(1_000), "x".repeat(rest));
+        assert!(parse(&query(99), "").is_ok());
+        assert_eq!(parse(&query(100), ""), Err(ErrorCode::InvalidMessage));
     }
 
     #[test]

@@ -18,20 +18,21 @@ use tokio::time::{Instant, Sleep};
 use super::super::link::{Alarm, closing};
 use super::super::requests::Incoming;
 use super::super::{Connection, Context};
+use super::batch::Batch;
 use super::frames;
 use super::opening::{Credential, Opening};
-use super::wire::{Arrived, Wire};
+use super::wire::{Arrived, FAREWELL, Wire};
 use crate::outbox::{Next, Outgoing};
 
 /// The outbox is taken from while fewer bytes than this wait to be written: several frames go out in one write.
 const STAGE_BYTES: usize = 16 * 1_024;
-/// How long the last words may take, and the peer's answer to a close.
-const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Serves one connection from its handshake to its end.
 pub(super) struct Pump<S> {
     context: Arc<Context>,
     wire: Wire<S>,
+    /// Where the client asked for several envelopes in one frame.
+    batch: Option<Batch>,
     heard: Instant,
     pinged: bool,
     /// Armed for [`Pump::due`], or for a moment before it: what comes in between is looked at when it fires.
@@ -53,6 +54,18 @@ impl From<io::Error> for Over {
     }
 }
 
+/// Where a `ping` carries its time beside the envelope's, or instead of it.
+#[derive(Deserialize)]
+struct PingBody {
+    timestamp: u64,
+}
+
+fn timestamp_of(data: &str) -> Option<u64> {
+    serde_json::from_str(data)
+        .ok()
+        .map(|PingBody { timestamp }| timestamp)
+}
+
 /// The body of the first frame where `?auth=frame` was asked for.
 #[derive(Deserialize)]
 struct AuthBody {
@@ -66,6 +79,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         Self {
             context,
             wire: Wire::new(stream, most),
+            batch: None,
             heard: Instant::now(),
             pinged: false,
             timer: Box::pin(tokio::time::sleep(Duration::from_millis(interval_ms))),
@@ -74,6 +88,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     }
 
     pub(super) async fn serve(mut self, opening: Opening) {
+        self.batch = opening.batch.then(Batch::default);
         let connection = match self.authenticate(opening.credential).await {
             Ok(connection) => connection,
             Err(over) => return self.finish(over).await,
@@ -128,7 +143,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     /// Waits for the first frame and takes the token out of it.
     async fn first_frame(&mut self) -> Result<Option<String>, Over> {
         loop {
-            match self.wire.next() {
+            match self.wire.take() {
                 Some(Arrived::Text(text)) => {
                     let body = Envelope::decode(&text)
                         .ok()
@@ -140,7 +155,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
                     };
                 }
                 Some(Arrived::Alive) => {}
-                Some(Arrived::Binary) => return Err(self.refuse_token(AuthReason::Malformed)),
+                Some(Arrived::Binary(_)) => return Err(self.refuse_token(AuthReason::Malformed)),
                 Some(Arrived::Closed) => return Err(Over::Gone),
                 Some(Arrived::Fault(code)) => return Err(Over::Close(code, String::new())),
                 None => poll_fn(|cx| self.wire.poll(cx)).await?,
@@ -160,7 +175,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
 
     async fn run(&mut self, connection: &Arc<Connection>, client_id: Option<&str>) -> Over {
         loop {
-            while let Some(arrived) = self.wire.next() {
+            while let Some(arrived) = self.wire.take() {
                 if let Err(over) = self.handle(connection, arrived) {
                     return over;
                 }
@@ -176,27 +191,52 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
 
     /// Takes from the outbox what fits into one write.
     fn stage(&mut self, connection: &Connection, client_id: Option<&str>) -> Result<(), Over> {
-        while self.wire.waiting() < STAGE_BYTES {
+        while self.staged() < STAGE_BYTES {
             match connection.outbox.next() {
                 Next::Send(Outgoing::Event(event)) => match event.event() {
                     ServerEvent::Connected(connected) => {
-                        self.wire.stage_text(&frames::connect(connected, client_id));
+                        self.say(&frames::connect(connected, client_id));
                     }
                     // The message that it is made of is such a frame already (SPEC §7).
                     ServerEvent::Notification(_) => {}
-                    _ => self.wire.stage(event.raw_frame(frames::event)),
+                    _ => self.say_frame(event.raw_frame(frames::event)),
                 },
                 Next::Send(Outgoing::Reply(to, reply)) => {
                     if connection.settle(&to, &reply).is_some() {
-                        self.wire.stage_text(&frames::reply(&to.message_id, &reply));
+                        self.say(&frames::reply(&to.message_id, &reply));
                     }
                 }
                 Next::Send(Outgoing::Close(closing)) => return Err(self.say_closing(closing)),
-                Next::Wait => return Ok(()),
+                Next::Wait => break,
                 Next::Overflowed => return Err(self.say_slow()),
             }
         }
+        self.flush_batch();
         Ok(())
+    }
+
+    fn staged(&self) -> usize {
+        self.wire.waiting() + self.batch.as_ref().map_or(0, Batch::len)
+    }
+
+    fn say(&mut self, envelope: &str) {
+        match &mut self.batch {
+            Some(batch) => batch.push_text(envelope.as_bytes(), &mut self.wire),
+            None => self.wire.stage_text(envelope),
+        }
+    }
+
+    fn say_frame(&mut self, frame: &[u8]) {
+        match &mut self.batch {
+            Some(batch) => batch.push(frame, &mut self.wire),
+            None => self.wire.stage(frame),
+        }
+    }
+
+    fn flush_batch(&mut self) {
+        if let Some(batch) = &mut self.batch {
+            batch.flush(&mut self.wire);
+        }
     }
 
     fn say_slow(&mut self) -> Over {
@@ -208,6 +248,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     fn say_closing(&mut self, closing: Closing) -> Over {
         let code = CloseCode::from_number(closing.code).unwrap_or(CloseCode::ServerError);
         let reason = closing.reason.clone();
+        self.flush_batch();
         self.wire.stage(&frames::event(&ServerEvent::Closing(closing)));
         Over::Close(code, reason)
     }
@@ -264,7 +305,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         self.pinged = false;
         match arrived {
             Arrived::Text(text) => self.handle_text(connection, &text),
-            Arrived::Binary => {
+            Arrived::Binary(_) => {
                 let message = "this endpoint takes JSON in text frames; send binary content as a file, \
                                or over Socket.IO";
                 self.strike(connection, None, message.to_owned());
@@ -283,7 +324,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         };
         connection.forgive();
         if envelope.kind == "ping" {
-            return self.wire.stage_text(&frames::pong(envelope.timestamp));
+            let timestamp = envelope.timestamp.or_else(|| timestamp_of(envelope.data));
+            return self.wire.stage_text(&frames::pong(timestamp));
         }
         let message_id = match envelope.message_id.as_deref().map(MessageId::parse).transpose() {
             Ok(message_id) => message_id,
@@ -316,21 +358,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         connection.strike();
     }
 
-    /// Writes the last words, says goodbye, and lets the peer do the same, all within a moment.
-    async fn finish(mut self, over: Over) {
-        if let Over::Close(code, reason) = over {
-            self.wire.stage_close(code, &reason);
+    /// Writes the last words and hangs up.
+    async fn finish(self, over: Over) {
+        match over {
+            Over::Gone => self.wire.end().await,
+            Over::Close(code, reason) => self.wire.close(code, &reason).await,
         }
-        let goodbye = async {
-            loop {
-                poll_fn(|cx| self.wire.poll(cx)).await?;
-                while let Some(arrived) = self.wire.next() {
-                    if matches!(arrived, Arrived::Closed | Arrived::Fault(_)) {
-                        return Ok::<(), io::Error>(());
-                    }
-                }
-            }
-        };
-        tokio::time::timeout(FAREWELL, goodbye).await.ok();
     }
 }

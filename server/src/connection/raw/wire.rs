@@ -1,13 +1,17 @@
 //! WebSocket framing over one stream: bytes in, messages out; frames in, bytes out.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use std::time::Duration;
+
 use bmt_shared::close::CloseCode;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Error, Message, Utf8Bytes};
 
@@ -19,12 +23,16 @@ const READ_BYTES: usize = 4 * 1_024;
 const FRAME_BUFFER: usize = 512;
 /// With so many bytes staged nothing more is read: a peer that sends and never reads waits for itself.
 const STAGED_MOST: usize = 64 * 1_024;
+/// How long the last words may take, with the peer's answer to them: then the stream is dropped as it is.
+pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What came from the peer.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Arrived {
+pub enum Arrived {
+    /// A text message, whole, whatever frames it came in.
     Text(Utf8Bytes),
-    Binary,
+    /// A binary message, whole.
+    Binary(Bytes),
     /// A ping or a pong: a sign of life.
     Alive,
     /// The peer closed, or its stream ended.
@@ -33,10 +41,24 @@ pub(super) enum Arrived {
     Fault(CloseCode),
 }
 
-/// A stream that speaks WebSocket.
-pub(super) struct Wire<S> {
+/// Whether the peer may say more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hearing {
+    /// Frames come.
+    Open,
+    /// It closed or broke the rules: what still comes is thrown away.
+    Over,
+    /// Its stream has ended.
+    Ended,
+}
+
+/// A stream that speaks WebSocket, on the server's side and after the handshake.
+pub struct Wire<S> {
     stream: S,
     framing: WebSocketContext,
+    hearing: Hearing,
+    /// Whether a close of ours is staged or written: the last frame there is.
+    said_close: bool,
     /// Whole frames that wait to be written, and how much of them is.
     staged: Vec<u8>,
     written: usize,
@@ -45,7 +67,7 @@ pub(super) struct Wire<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// `most_bytes` is the limit of one frame and of one message.
-    pub(super) fn new(stream: S, most_bytes: usize) -> Self {
+    pub fn new(stream: S, most_bytes: usize) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(FRAME_BUFFER)
             .write_buffer_size(0)
@@ -54,6 +76,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         Self {
             stream,
             framing: WebSocketContext::new(Role::Server, Some(config)),
+            hearing: Hearing::Open,
+            said_close: false,
             staged: Vec::new(),
             written: 0,
             arrived: VecDeque::new(),
@@ -66,13 +90,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 
     /// Stages a text frame around `text`.
-    pub(super) fn stage_text(&mut self, text: &str) {
-        frame::push_text(self.buffer(), text);
+    pub fn stage_text(&mut self, text: &str) {
+        self.stage_content(text.as_bytes());
     }
 
-    /// Stages a close frame. Nothing is staged after it.
-    pub(super) fn stage_close(&mut self, code: CloseCode, reason: &str) {
-        frame::push_close(self.buffer(), code, reason);
+    /// The same of bytes that are text.
+    pub(super) fn stage_content(&mut self, text: &[u8]) {
+        frame::push_utf8(self.buffer(), text);
+    }
+
+    /// Stages a binary frame.
+    pub fn stage_binary(&mut self, bytes: &[u8]) {
+        frame::push_binary(self.buffer(), bytes);
     }
 
     /// Stages a ping.
@@ -88,17 +117,47 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 
     /// Bytes that wait to be written.
-    pub(super) fn waiting(&self) -> usize {
+    pub fn waiting(&self) -> usize {
         self.staged.len() - self.written
     }
 
     /// The next thing that came, if it is here already.
-    pub(super) fn next(&mut self) -> Option<Arrived> {
+    pub fn take(&mut self) -> Option<Arrived> {
         self.arrived.pop_front()
     }
 
+    /// Closes: writes what is staged, `code` behind it, and waits a moment for the peer to close too. `reason` is
+    /// at most 123 bytes.
+    pub async fn close(mut self, code: CloseCode, reason: &str) {
+        frame::push_close(self.buffer(), code, reason);
+        self.said_close = true;
+        self.end().await;
+    }
+
+    /// Writes what is staged, with the answer to a close of the peer's, and hangs up.
+    pub async fn end(mut self) {
+        let farewell = async {
+            while self.waiting() > 0 || (self.said_close && self.hearing == Hearing::Open) {
+                poll_fn(|cx| self.poll(cx)).await?;
+                self.arrived.clear();
+            }
+            self.stream.shutdown().await?;
+            // A socket that is dropped with something unread in it takes back what was written (RST).
+            while self.hearing != Hearing::Ended {
+                self.hearing = Hearing::Over;
+                poll_fn(|cx| self.poll_read(cx)).await?;
+            }
+            Ok::<(), io::Error>(())
+        };
+        // A peer that is gone or that does not go has heard what it will.
+        let _ = tokio::time::timeout(FAREWELL, farewell).await;
+    }
+
     /// Writes what is staged and reads what is there; ready when either made progress.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    ///
+    /// # Errors
+    /// When the stream is broken.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let wrote = self.poll_write(cx)?.is_ready();
         let read = self.waiting() < STAGED_MOST && self.poll_read(cx)?.is_ready();
         if wrote || read {
@@ -133,18 +192,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     /// Ready when something was read, or the stream has ended.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.hearing == Hearing::Ended {
+            return Poll::Pending;
+        }
         let mut bytes = [const { MaybeUninit::uninit() }; READ_BYTES];
         let mut buffer = ReadBuf::uninit(&mut bytes);
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
         if buffer.filled().is_empty() {
+            self.hearing = Hearing::Ended;
             self.arrived.push_back(Arrived::Closed);
-        } else {
+        } else if self.hearing == Hearing::Open {
             self.feed(buffer.filled());
         }
         Poll::Ready(Ok(()))
     }
 
     fn feed(&mut self, bytes: &[u8]) {
+        let staged = self.staged.len();
+        self.read_frames(bytes);
+        if self.said_close {
+            // Nothing follows a close, no answer to the peer's either (RFC 6455 §5.5.1).
+            self.staged.truncate(staged);
+        }
+    }
+
+    fn read_frames(&mut self, bytes: &[u8]) {
         let mut pipe = Pipe {
             input: bytes,
             output: &mut self.staged,
@@ -152,7 +224,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         loop {
             let arrived = match self.framing.read(&mut pipe) {
                 Ok(Message::Text(text)) => Arrived::Text(text),
-                Ok(Message::Binary(_)) => Arrived::Binary,
+                Ok(Message::Binary(bytes)) => Arrived::Binary(bytes),
                 Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => Arrived::Alive,
                 // Read on: that writes the answer to the close.
                 Ok(Message::Close(_)) => continue,
@@ -165,6 +237,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             let is_last = matches!(arrived, Arrived::Closed | Arrived::Fault(_));
             self.arrived.push_back(arrived);
             if is_last {
+                self.hearing = Hearing::Over;
                 return;
             }
         }

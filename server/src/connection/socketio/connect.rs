@@ -1,8 +1,9 @@
 //! A client's CONNECT: who is it, may it come in, and what is ready before it is told so.
 
+use std::fmt;
 use std::sync::Arc;
 
-use bmt_shared::error::AuthReason;
+use bmt_shared::error::{AuthReason, Failure};
 use serde::Deserialize;
 use socketioxide::SocketIo;
 use socketioxide::adapter::LocalAdapter;
@@ -10,7 +11,7 @@ use socketioxide::extract::{SocketRef, TryData};
 use socketioxide::handler::{ConnectHandler, FromConnectParts, Value};
 use socketioxide::socket::{DisconnectReason, Socket};
 
-use super::super::Connection;
+use super::super::{Connection, metadata};
 use super::endpoint::Endpoint;
 use super::intake::Intake;
 use super::transport::Transport;
@@ -29,6 +30,49 @@ struct Credentials {
     ticket: Option<String>,
 }
 
+impl Credentials {
+    fn bytes(&self) -> usize {
+        let texts = [&self.token, &self.ticket].into_iter().flatten();
+        texts.map(String::len).sum()
+    }
+}
+
+/// How long the data of the CONNECT packet is, bytes.
+struct AuthBytes(usize);
+
+impl FromConnectParts<LocalAdapter> for AuthBytes {
+    type Error = std::convert::Infallible;
+
+    fn from_connect_parts(_: &Arc<Socket>, auth: &Option<Value>) -> Result<Self, Self::Error> {
+        Ok(Self(match auth {
+            Some(Value::Str(text, _)) => text.len(),
+            Some(Value::Bytes(bytes)) => bytes.len(),
+            None => 0,
+        }))
+    }
+}
+
+/// Why a CONNECT is answered with CONNECT_ERROR.
+enum Refused {
+    Token(AuthReason),
+    Metadata(Failure),
+}
+
+impl From<AuthReason> for Refused {
+    fn from(reason: AuthReason) -> Self {
+        Self::Token(reason)
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Token(reason) => reason.fmt(f),
+            Self::Metadata(failure) => failure.fmt(f),
+        }
+    }
+}
+
 /// The library's socket itself; its own extractor hides it behind a type that acks cannot be sent through.
 struct Peer(Arc<Socket>);
 
@@ -43,9 +87,10 @@ impl FromConnectParts<LocalAdapter> for Peer {
 /// Serves [`NAMESPACE`].
 pub(super) fn serve(io: &SocketIo, endpoint: &Arc<Endpoint>) {
     let at_door = endpoint.clone();
-    let authenticate = async move |socket: SocketRef, credentials: TryData<Option<Credentials>>| {
-        admit(&at_door, &socket, credentials.0).await
-    };
+    let authenticate =
+        async move |socket: SocketRef, sent: AuthBytes, credentials: TryData<Option<Credentials>>| {
+            admit(&at_door, &socket, &sent, credentials.0).await
+        };
     let inside = endpoint.clone();
     let welcome = async move |Peer(socket): Peer| welcome(inside, socket).await;
     io.ns(NAMESPACE, welcome.with(authenticate));
@@ -56,10 +101,13 @@ pub(super) fn serve(io: &SocketIo, endpoint: &Arc<Endpoint>) {
 async fn admit<E>(
     endpoint: &Endpoint,
     socket: &SocketRef,
+    sent: &AuthBytes,
     credentials: Result<Option<Credentials>, E>,
-) -> Result<(), AuthReason> {
+) -> Result<(), Refused> {
     let context = &endpoint.context;
     let credentials = credentials.map_err(|_| AuthReason::Malformed)?;
+    let told = sent.0 - credentials.as_ref().map_or(0, Credentials::bytes).min(sent.0);
+    metadata::admit("`auth`", told, context.settings.metadata_bytes).map_err(Refused::Metadata)?;
     let (token, ticket) = credentials.map_or((None, None), |sent| (sent.token, sent.ticket));
     let authenticator = &context.node.authenticator;
     let identity = match ticket.filter(|_| token.is_none()) {

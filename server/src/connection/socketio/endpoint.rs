@@ -21,8 +21,8 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tower::ServiceExt;
 
-use super::super::Context;
 use super::super::handshake::{accept, switching};
+use super::super::{Context, metadata};
 use super::connect::{self, NAMESPACE};
 use super::frames;
 use super::query::{Query, Refused, Unserved, Way};
@@ -94,8 +94,9 @@ impl Endpoint {
     }
 
     async fn dispatch(self: Arc<Self>, address: IpAddr, request: Request) -> Result<Response, Unserved> {
-        let query = request.uri().query().unwrap_or_default();
-        let query = Query::parse(request.method(), query)?;
+        let text = request.uri().query().unwrap_or_default();
+        let query = Query::parse(request.method(), text)?;
+        metadata::admit("the query", text.len(), self.context.settings.metadata_bytes)?;
         let seat = || self.context.live.seat(address);
         match (query.way, query.sid) {
             (Way::Polling, None) => {

@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bmt_shared::error::Failure;
 
 use super::super::Full;
 use super::super::handshake::{Denied, NoWebSocket};
@@ -54,6 +55,12 @@ pub(super) enum Unserved {
 impl From<Refused> for Unserved {
     fn from(refused: Refused) -> Self {
         Self::Protocol(refused)
+    }
+}
+
+impl From<Failure> for Unserved {
+    fn from(failure: Failure) -> Self {
+        Self::Denied(failure.into())
     }
 }
 
