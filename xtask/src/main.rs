@@ -11,6 +11,7 @@
 )]
 
 mod app;
+mod autobahn;
 mod bench;
 mod build;
 mod dev;
@@ -70,6 +71,12 @@ const COMMANDS: &[Command] = &[
         arguments: "[--seed N] [--full] [row…]",
         help: "break things around a real server, row by row of docs/FAULTS.md, and tell what held",
         run: faults::run,
+    },
+    Command {
+        name: "autobahn",
+        arguments: "",
+        help: "run Autobahn's WebSocket cases against the raw endpoint's code (needs Python 2.7)",
+        run: autobahn::run,
     },
     Command {
         name: "npm",

@@ -16,6 +16,8 @@ const NUMBERS: &[u16] = &[
 
 /// What the suite's own rows look like on the page.
 const SUITE: &str = "cargo xtask faults ";
+/// Autobahn's cases are a suite of their own.
+const AUTOBAHN: &str = "cargo xtask autobahn";
 
 /// One line of the page.
 struct Line {
@@ -76,6 +78,9 @@ fn what_the_page_names_exists() {
     let mut wrong = Vec::new();
     for line in page() {
         for reference in &line.shown_by {
+            if reference == AUTOBAHN {
+                continue;
+            }
             if reference.starts_with(SUITE) {
                 if *reference != format!("{SUITE}{}", line.number) || !rows.contains(reference) {
                     wrong.push(format!("{}: the suite has no such row: {reference}", line.number));

@@ -3,6 +3,7 @@
 mod blackhole;
 mod crowd;
 mod disk;
+mod frames;
 mod network;
 mod recovery;
 mod restart;
@@ -27,6 +28,11 @@ pub(crate) struct Row {
 
 /// All rows, in the order in which they run: that of their numbers.
 pub(crate) const ROWS: &[Row] = &[
+    Row {
+        number: 3,
+        what: "frames one byte over the limit",
+        run: |run| Box::pin(frames::oversized(run)),
+    },
     Row {
         number: 15,
         what: "500 connections send headers byte by byte",

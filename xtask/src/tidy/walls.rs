@@ -30,6 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "tests/faults",
         &["bmt-shared", "bmt-client-core", "bmt-faultproxy", "bmt-histcheck"],
     ),
+    ("tests/autobahn", &["bmt-server"]),
     ("fuzz", &["bmt-shared", "bmt-client-core", "bmt-server-core"]),
     ("xtask", &[]),
 ];
