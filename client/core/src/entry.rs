@@ -22,6 +22,18 @@ pub struct Entry {
     pub server: Option<String>,
 }
 
+impl Entry {
+    /// When it has waited too long, ms since the Unix epoch: after `expiry_ms`, or after its own `ttl` where that
+    /// is shorter. What may not be delivered late is not sent late (SPEC §4).
+    pub(crate) fn ends_at_ms(&self, expiry_ms: u64) -> u64 {
+        let waits = match self.publish.ttl_ms {
+            0 => expiry_ms,
+            ttl_ms => ttl_ms.min(expiry_ms),
+        };
+        self.timestamp.saturating_add(waits)
+    }
+}
+
 /// What the driver does to the stored queue.
 #[derive(Clone, Debug, PartialEq)]
 pub enum QueueChange {

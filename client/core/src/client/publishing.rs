@@ -309,11 +309,12 @@ impl<F: Face> Client<F> {
     }
 
     fn expire(&mut self) {
-        let oldest_allowed = self.now.unix_ms.saturating_sub(self.expiry_ms());
+        let (now_ms, expiry_ms) = (self.now.unix_ms, self.expiry_ms());
         let expired: Vec<MessageId> = self
             .queue
             .slots()
-            .filter(|slot| slot.standing == SlotStanding::Ready && slot.entry.timestamp <= oldest_allowed)
+            .filter(|slot| slot.standing == SlotStanding::Ready)
+            .filter(|slot| slot.entry.ends_at_ms(expiry_ms) <= now_ms)
             .map(|slot| slot.entry.message_id.clone())
             .collect();
         for id in expired {
@@ -342,9 +343,8 @@ impl<F: Face> Client<F> {
             .queue
             .slots()
             .filter(|slot| slot.standing == SlotStanding::Ready);
-        let oldest = idle.map(|slot| slot.entry.timestamp).min()?;
-        let in_ms = oldest.saturating_add(expiry_ms).saturating_sub(self.now.unix_ms);
-        Some(self.after(in_ms))
+        let next = idle.map(|slot| slot.entry.ends_at_ms(expiry_ms)).min()?;
+        Some(self.after(next.saturating_sub(self.now.unix_ms)))
     }
 
     pub(super) fn persist(&mut self, change: QueueChange) {

@@ -188,6 +188,28 @@ fn an_entry_that_waited_too_long_expires() {
 }
 
 #[test]
+fn an_entry_waits_no_longer_than_its_message_may_live() {
+    let mut world = World::new(Config::default());
+    let publish = Publish {
+        ttl_ms: 3_000,
+        ..Publish::new(topic("public:a"), text("x"))
+    };
+    let queued = world
+        .act(|client, now| client.publish(now, publish, None))
+        .unwrap();
+    let lasting = world.publish("public:a", "lasting");
+    world.advance(2_999);
+    assert!(!world.is_answered(queued.request));
+    world.advance(1);
+    assert_eq!(world.answer(queued.request).unwrap_err().code(), "queue_expired");
+    world.connect();
+    world.greet();
+    let request = world.request();
+    assert_eq!(request.body["messageId"], "lasting", "the other one is not sent");
+    assert!(!world.is_answered(lasting));
+}
+
+#[test]
 fn without_an_expiry_entries_live_as_long_as_the_server_remembers_ids() {
     let mut world = with_queue(QueuePolicy {
         expiry_ms: 0,
