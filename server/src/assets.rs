@@ -26,6 +26,9 @@ const PAGE: Option<&str> = include!(concat!(env!("OUT_DIR"), "/page.rs"));
 /// What stands in the page where the nonce of the response goes; `Trunk.toml` says the same.
 const NONCE_PLACEHOLDER: &str = "{{CSP_NONCE}}";
 
+/// What stands in the page where the path goes that it lives under.
+const BASE: &str = "<base href=\"/\"";
+
 /// What a server built without the app answers with.
 const NOT_BUILT: &str = "<!doctype html>
 <html lang=\"en\">
@@ -48,11 +51,13 @@ pub fn lookup(path: &str) -> Option<&'static Asset> {
     Some(&ASSETS[found])
 }
 
-/// The page with the nonce that the response's `Content-Security-Policy` names; never to be cached.
+/// The page that lives under `base` (empty, or a path without a slash at its end), with the nonce that the
+/// response's `Content-Security-Policy` names; never to be cached.
 ///
-/// `nonce` is base64 or the like: it goes into attributes as it is.
-pub fn page(nonce: &str) -> String {
-    PAGE.unwrap_or(NOT_BUILT).replace(NONCE_PLACEHOLDER, nonce)
+/// Both go into attributes as they are: `nonce` is base64 or the like, `base` is what the configuration lets in.
+pub fn page(base: &str, nonce: &str) -> String {
+    let page = PAGE.unwrap_or(NOT_BUILT).replace(NONCE_PLACEHOLDER, nonce);
+    page.replacen(BASE, &format!("<base href=\"{base}/\""), 1)
 }
 
 /// Whether the app was there when the server was compiled.
@@ -144,9 +149,18 @@ mod tests {
 
     #[test]
     fn the_page_carries_the_nonce_of_its_response_and_no_placeholder() {
-        let page = page("bm9uY2U");
+        let page = page("", "bm9uY2U");
         assert!(!page.contains(NONCE_PLACEHOLDER));
         assert_eq!(page.contains("nonce=\"bm9uY2U\""), is_built());
+    }
+
+    #[test]
+    fn the_page_says_where_it_lives_before_it_names_a_file() {
+        let page = page("/realtime", "bm9uY2U");
+        let base = page.find("<base href=\"/realtime/\"");
+        assert_eq!(base.is_some(), is_built());
+        assert!(base <= page.find(" src=").or(base));
+        assert!(!page.contains(" href=\"/\""));
     }
 
     #[test]

@@ -88,7 +88,11 @@ pub fn router(control: &Control, connections: Router) -> Router {
     let all = connections.merge(answered).layer(cors(node));
     let all = match node.base_path() {
         "" => all,
-        base => Router::new().nest(base, all).fallback(refusal::no_such_address),
+        base => Router::new()
+            .nest(base, all)
+            // Nesting answers to the path without its last slash alone.
+            .route(&format!("{base}/"), get(app::view).with_state(node.clone()))
+            .fallback(refusal::no_such_address),
     };
     all.layer(CatchPanicLayer::custom(refusal::panicked))
         .layer(from_fn(page::secure))

@@ -15,9 +15,10 @@ use crate::browser::fetch::{self, FetchTrouble};
 use crate::browser::{clock, keep};
 use crate::state::session::{LoginTrouble, Session, SignedOut};
 
-const LOGIN: &str = "/api/v1/auth/login";
-const REFRESH: &str = "/api/v1/auth/refresh";
-const LOGOUT: &str = "/api/v1/auth/logout";
+// Relative to the page's base.
+const LOGIN: &str = "api/v1/auth/login";
+const REFRESH: &str = "api/v1/auth/refresh";
+const LOGOUT: &str = "api/v1/auth/logout";
 
 /// A token with less time left than this is renewed before it is used, ms.
 const MARGIN_MS: u64 = 60_000;

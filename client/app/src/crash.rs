@@ -116,7 +116,7 @@ fn tell_server(window: &Window, report: &str) {
     if headers.set("content-type", "application/json").is_ok() {
         options.set_headers(&headers);
         // Nobody waits for the answer: there is nobody left.
-        let _ = window.fetch_with_str_and_init("/api/v1/errors", &options);
+        let _ = window.fetch_with_str_and_init("api/v1/errors", &options);
     }
 }
 

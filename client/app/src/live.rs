@@ -18,7 +18,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use crate::account::Account;
-use crate::browser::{clock, keep};
+use crate::browser::{address, clock, keep};
 use crate::state::body::Body;
 use crate::store::Store;
 use crate::toasts::Toasts;
@@ -102,7 +102,7 @@ impl Live {
             let token = live.account().token().await;
             token.map(Some).map_err(|why| format!("{why:?}"))
         });
-        let mut options = Options::new("", auth);
+        let mut options = Options::new(address::base(), auth);
         options.config.heartbeat_interval_ms = HEARTBEAT_MS;
         // What a person wrote waits as long as the server can tell a repetition, and is never dropped for
         // another: a full queue is said where one writes.

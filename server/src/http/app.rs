@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::OriginalUri;
+use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -37,9 +37,9 @@ pub(super) fn router() -> Router<Arc<Node>> {
 }
 
 /// The page, with a nonce of its own: it is never stored.
-async fn view() -> Response {
+pub(super) async fn view(State(node): State<Arc<Node>>) -> Response {
     let nonce = random::text::<16>();
-    let mut response = Response::new(Body::from(assets::page(&nonce)));
+    let mut response = Response::new(Body::from(assets::page(node.base_path(), &nonce)));
     let headers = response.headers_mut();
     let set = [
         (

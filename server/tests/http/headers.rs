@@ -159,6 +159,15 @@ async fn behind_a_base_path_everything_is_below_it() {
         server.get("/healthz").send().await.unwrap().status(),
         StatusCode::NOT_FOUND
     );
+    for page in ["/realtime", "/realtime/", "/realtime/chat/public:general"] {
+        let response = server.get(page).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{page}");
+        assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8");
+    }
+    assert_eq!(
+        server.get("/chat").send().await.unwrap().status(),
+        StatusCode::NOT_FOUND
+    );
     server.stop().await;
 }
 

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use leptos_router::components::{FlatRoutes, Redirect, Route, Router};
-use leptos_router::hooks::{use_location, use_navigate};
+use leptos_router::hooks::use_navigate;
 use leptos_router::{NavigateOptions, path};
 use wasm_bindgen::JsCast;
 use web_sys::StorageEvent;
@@ -14,6 +14,7 @@ use super::settings::SettingsPage;
 use super::shell::Shell;
 use super::toast_stack::ToastStack;
 use super::trouble::{NotFound, Refused};
+use crate::browser::address::{self, use_path};
 use crate::browser::listener::Listener;
 use crate::browser::{appearance, boot, clock, keep};
 use crate::live::Live;
@@ -47,7 +48,7 @@ pub(crate) fn App() -> impl IntoView {
     let known = Memo::new(move |_| store.session.with(|session| *session != Session::Restoring));
     view! {
         <Show when=move || known.get()>
-            <Router>
+            <Router base=address::base()>
                 <Routed />
             </Router>
             <PasswordDialog />
@@ -60,7 +61,7 @@ pub(crate) fn App() -> impl IntoView {
 fn Routed() -> impl IntoView {
     let store = use_store();
     let live = expect_context::<Live>();
-    let path = use_location().pathname;
+    let path = use_path();
     Effect::new(move |_| live.follow_page(page_at(&path.get()), &store.session.get()));
     Effect::new(move |_| {
         if page_at(&path.get()).id != PageId::Chat {
@@ -93,7 +94,7 @@ fn Routed() -> impl IntoView {
 #[component]
 fn Gate(view: fn() -> AnyView) -> impl IntoView {
     let store = use_store();
-    let path = use_location().pathname;
+    let path = use_path();
     let navigate = use_navigate();
     let decision = Memo::new(move |_| {
         let page = page_at(&path.get());

@@ -5,10 +5,11 @@ use leptos::children::Children;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_router::components::A;
-use leptos_router::hooks::use_location;
+use wasm_bindgen::JsCast;
 
 use super::icon::Icon;
 use super::status::StatusIndicator;
+use crate::browser::address::{link, use_path};
 use crate::live::use_live;
 use crate::page::{PageId, page_at};
 use crate::state::people;
@@ -18,14 +19,14 @@ use crate::store::use_store;
 #[component]
 pub(super) fn Shell(children: Children) -> impl IntoView {
     let store = use_store();
-    let path = use_location().pathname;
+    let path = use_path();
     let page = Memo::new(move |_| page_at(&path.get()).id);
     let signed_in = Memo::new(move |_| store.session.with(|session| session.user().is_some()));
     let framed = move || signed_in.get() && page.get() != PageId::Login;
     // A conversation has a phone's screen for itself.
     let in_conversation = move || page.get() == PageId::Chat && path.get().len() > "/chat/".len();
     view! {
-        <a class="skip" href="#content">
+        <a class="skip" href="#content" on:click=skip_to_content>
             {move || store.words().skip_to_content}
         </a>
         <div class=move || if framed() { "app" } else { "app app-bare" } data-conversation=move || in_conversation().then_some("")>
@@ -43,6 +44,18 @@ pub(super) fn Shell(children: Children) -> impl IntoView {
             </Show>
             <main class="page" id="content" tabindex="-1">{children()}</main>
         </div>
+    }
+}
+
+/// Takes the keyboard to the page itself. The link alone would lead to the page's base, not to this page.
+fn skip_to_content(event: leptos::ev::MouseEvent) {
+    event.prevent_default();
+    if let Some(content) = document()
+        .get_element_by_id("content")
+        .and_then(|main| main.dyn_into::<web_sys::HtmlElement>().ok())
+    {
+        // Nothing is lost if it cannot take it.
+        let _ = content.focus();
     }
 }
 
@@ -71,7 +84,7 @@ fn Navigation(page: Memo<PageId>) -> impl IntoView {
     view! {
         <nav class="nav" aria-label=move || store.words().shell.navigation>
             <A
-                href="/chat"
+                href=link("/chat")
                 attr:class="nav-item"
                 attr:data-testid="nav-chat"
                 attr:aria-current=current(PageId::Chat)
@@ -81,7 +94,7 @@ fn Navigation(page: Memo<PageId>) -> impl IntoView {
                 {badge}
             </A>
             <A
-                href="/settings"
+                href=link("/settings")
                 attr:class="nav-item"
                 attr:data-testid="nav-settings"
                 attr:aria-current=current(PageId::Settings)

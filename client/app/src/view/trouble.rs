@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use leptos_router::components::A;
 
 use super::icon::Icon;
+use crate::browser::address::link;
 use crate::store::use_store;
 
 /// Nothing has this address.
@@ -15,7 +16,7 @@ pub(crate) fn NotFound() -> impl IntoView {
             <span class="blank-mark">{Icon::Compass.draw(26)}</span>
             <h1>{move || store.words().trouble.not_found_title}</h1>
             <p>{move || store.words().trouble.not_found_lead}</p>
-            <A href="/chat" attr:class="button">
+            <A href=link("/chat") attr:class="button">
                 {move || store.words().trouble.home}
             </A>
         </section>
@@ -31,7 +32,7 @@ pub(crate) fn Refused() -> impl IntoView {
             <span class="blank-mark">{Icon::Lock.draw(26)}</span>
             <h1>{move || store.words().trouble.refused_title}</h1>
             <p>{move || store.words().trouble.refused_lead}</p>
-            <A href="/chat" attr:class="button">
+            <A href=link("/chat") attr:class="button">
                 {move || store.words().trouble.home}
             </A>
         </section>

@@ -6,6 +6,7 @@ use leptos_router::components::A;
 
 use super::join_form::JoinForm;
 use super::label::{label, mark};
+use crate::browser::address::link;
 use crate::i18n::{format, refusal};
 use crate::state::channels::{Channel, Standing};
 use crate::store::{Store, use_store};
@@ -78,7 +79,7 @@ fn last_line(store: Store, channel: &Channel) -> String {
 #[component]
 fn Entry(name: ChannelName) -> impl IntoView {
     let store = use_store();
-    let href = format!("/chat/{name}");
+    let href = link(&format!("/chat/{name}"));
     let icon = mark(&name);
     let topic = name.clone();
     let channel = Memo::new(move |_| store.chat.with(|chat| chat.channels.get(&topic).cloned()));

@@ -9,6 +9,7 @@ use leptos_router::hooks::use_navigate;
 use super::composer::Composer;
 use super::label::{label, mark};
 use super::timeline::TimelineView;
+use crate::browser::address::link;
 use crate::i18n::refusal;
 use crate::live::use_live;
 use crate::state::channels::Standing;
@@ -98,7 +99,7 @@ fn Head(topic: ChannelName) -> impl IntoView {
     let leave = move || (store.words().channels.leave)(&title.get());
     view! {
         <header class="conversation-head">
-            <A href="/chat" attr:class="button-icon back" attr:aria-label=move || store.words().channels.back>
+            <A href=link("/chat") attr:class="button-icon back" attr:aria-label=move || store.words().channels.back>
                 {Icon::Left.draw(22)}
             </A>
             <span class="conversation-mark" aria-hidden="true">{icon.draw(20)}</span>
