@@ -10,11 +10,16 @@ use axum::http::StatusCode;
 use axum::routing::any;
 use bmt_shared::close::CloseCode;
 use bmt_shared::error::{ErrorCode, Failure};
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::SizeAbove;
 
 use super::handshake::refusal;
 use super::{Context, Follower, Live, Settings, memberships, raw, revocation, socketio};
 use crate::node::Node;
 use crate::shards::Shards;
+
+/// What a poll fetches is compressed from this size on, bytes, as official servers do.
+const COMPRESSED_FROM: u64 = 1_024;
 
 /// See the [module](self).
 pub struct Realtime {
@@ -64,8 +69,9 @@ impl Realtime {
                 refusal(StatusCode::FORBIDDEN, &failure)
             }
         });
+        let packed = CompressionLayer::new().compress_when(SizeAbove::new(COMPRESSED_FROM));
         Router::new()
-            .route("/socket.io/", socketio)
+            .route("/socket.io/", socketio.layer(packed))
             .route("/api/v1/ws", raw)
     }
 

@@ -330,6 +330,12 @@ impl Polling {
         (response.status().as_u16(), response.text().await.unwrap())
     }
 
+    /// A poll of a client that takes this content coding.
+    pub(crate) async fn get_in(&self, coding: &str) -> reqwest::Response {
+        let poll = self.http.get(&self.url).header("accept-encoding", coding);
+        within("a poll", poll.send()).await.unwrap()
+    }
+
     pub(crate) async fn post(&self, body: impl Into<reqwest::Body>) -> (u16, String) {
         let sent = self.http.post(&self.url).body(body).send();
         let response = within("a post", sent).await.unwrap();

@@ -1,9 +1,11 @@
 //! Engine.IO 4, the behaviours of its official suite. A session echoes nothing by itself, so where the suite sends a
 //! text and waits for it, a heartbeat is asked for and its answer waited for.
 
+use std::io::Read;
 use std::time::Duration;
 
 use bmt_server::config::Config;
+use flate2::read::GzDecoder;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -379,4 +381,40 @@ async fn a_websocket_that_says_nothing_leaves_its_session_on_polling() {
     socket.send(ask(2)).await;
     while !socket.text().await.starts_with("432[") {}
     assert_eq!(server.count(), (1, 1));
+}
+
+#[tokio::test]
+async fn what_a_poll_fetches_is_compressed_where_it_is_long_and_the_client_takes_it() {
+    let server = TestServer::with(patient).await;
+    let polling = Polling::connect(&server, "alice").await;
+    polling.post("420[\"subscribe\",{\"topic\":\"public:a\"}]").await;
+    polling.until("430").await;
+    let long = "long ".repeat(1_000);
+    for (coding, text, packed) in [
+        ("gzip", &*long, true),
+        ("gzip", "short", false),
+        ("identity", &*long, false),
+    ] {
+        let publish = json!(["publish", {"topic": "public:a", "payload": text}]);
+        polling.post(format!("42{publish}")).await;
+        loop {
+            let response = polling.get_in(coding).await;
+            let is_packed = response
+                .headers()
+                .get("content-encoding")
+                .is_some_and(|coding| coding == "gzip");
+            let bytes = response.bytes().await.unwrap();
+            let mut payload = String::new();
+            if is_packed {
+                assert!(bytes.len() < text.len() / 10, "{} bytes", bytes.len());
+                GzDecoder::new(&*bytes).read_to_string(&mut payload).unwrap();
+            } else {
+                payload.push_str(std::str::from_utf8(&bytes).unwrap());
+            }
+            if payload.contains(&format!("\"payload\":\"{text}\"")) {
+                assert_eq!(is_packed, packed, "{coding} {}", text.len());
+                break;
+            }
+        }
+    }
 }
