@@ -32,6 +32,15 @@ impl Authenticator {
             && matches!(policy.keys.verify(token), Err(Unverified::UnknownKey))
     }
 
+    /// Whether nobody can say today if this token holds: it names a key of others, and their keys could never be
+    /// read. Its bearer is to come again, and must not be told that the token is bad: official clients then stay
+    /// away for good.
+    #[must_use]
+    pub fn cannot_judge(&self, token: Option<&str>) -> bool {
+        let no_keys = self.source().is_some_and(|source| source.keys().lacks(None));
+        no_keys && token.is_some_and(|token| self.wants_newer_keys(token))
+    }
+
     /// Reads the keys of others anew, if that was not done a moment ago.
     pub async fn find_newer_keys(&self) {
         if let Some(source) = self.source() {

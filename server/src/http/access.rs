@@ -13,6 +13,7 @@ use bmt_shared::identity::Role;
 use tracing::error;
 
 use super::Refusal;
+use super::caller;
 use super::control::Control;
 use super::request::RequestId;
 use crate::clock;
@@ -227,8 +228,8 @@ async fn admit(control: &Control, headers: &HeaderMap, scope: Scope) -> Result<O
             ))
         }
         Credential::Token(token) => {
-            let identity = control.node.authenticator.admit(Some(token), now_ms).await;
-            let user = identity.map_err(|reason| unknown(reason.into()))?.user;
+            let identity = caller::admit(&control.node, token, now_ms).await;
+            let user = identity.map_err(unknown)?.user;
             let id = user.user_id.as_str().to_owned();
             if user.role == Role::Admin {
                 return Ok(Operator::Admin(id));

@@ -5,12 +5,30 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
-use bmt_shared::error::AuthReason;
+use bmt_shared::error::{AuthReason, ErrorCode};
 
 use super::Refusal;
 use crate::auth::Identity;
 use crate::clock;
 use crate::node::Node;
+
+/// When a request whose token cannot be judged should come again, ms: the keys are asked for about that often.
+const KEYS_RETRY_MS: u64 = 15_000;
+
+/// Takes a token, or says that nobody can judge it for the moment.
+pub(super) async fn admit(node: &Node, token: &str, now_ms: u64) -> Result<Identity, Refusal> {
+    let admitted = node.authenticator.admit(Some(token), now_ms).await;
+    admitted.map_err(|reason| {
+        if !node.authenticator.cannot_judge(Some(token)) {
+            return reason.into();
+        }
+        let message = "The keys that vouch for this token cannot be read for the moment. Try again; if it stays so, \
+                       tell the operator to look at `auth.jwks_url`.";
+        Refusal::new(ErrorCode::ServerError, message)
+            .unavailable()
+            .retry_after(KEYS_RETRY_MS)
+    })
+}
 
 /// The identity of a request. A request without a token is refused, even where guests may connect: an id that
 /// changes with every request is nobody.
@@ -26,7 +44,7 @@ impl FromRequestParts<Arc<Node>> for Caller {
         if tokens.next().is_some() {
             return Err(AuthReason::Malformed.into());
         }
-        let identity = node.authenticator.admit(Some(token), clock::unix_ms()).await?;
+        let identity = admit(node, token, clock::unix_ms()).await?;
         if identity.expires_at_ms.is_none() {
             return Err(AuthReason::Missing.into());
         }

@@ -317,7 +317,9 @@ async fn an_address_that_cannot_be_reached_does_not_keep_the_server_from_startin
     let server = TestServer::start_with(|config| config.auth.jwks_url = url).await;
     let login = server.login("alice").await;
     assert!(is_known(&server, &login.access_token).await);
-    assert!(!is_known(&server, &token("EdDSA")).await);
+    let unjudged = server.me(&token("EdDSA")).await;
+    let text = refused(unjudged, 503, "server_error").await;
+    assert!(text.contains("auth.jwks_url"), "{text}");
     let dir = server.stop().await;
 
     let mut config = Config::defaults(bmt_server::config::Mode::Dev);
@@ -333,4 +335,47 @@ async fn an_address_that_cannot_be_reached_does_not_keep_the_server_from_startin
         told.contains("nowhere.json") && told.contains("auth.jwks_file"),
         "{told}"
     );
+}
+
+#[tokio::test]
+async fn an_address_that_answers_nothing_or_drips_is_given_up_after_five_seconds() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = silent.local_addr().unwrap();
+    let held = tokio::spawn(async move {
+        let mut streams = Vec::new();
+        while let Ok((mut stream, _)) = silent.accept().await {
+            // One gets nothing at all, the next a beginning without an end.
+            let mut request = [0; 1_024];
+            let asked = tokio::io::AsyncReadExt::read(&mut stream, &mut request).await;
+            if asked.is_ok() && streams.len() % 2 == 1 {
+                let head = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{";
+                tokio::io::AsyncWriteExt::write_all(&mut stream, head)
+                    .await
+                    .unwrap();
+            }
+            streams.push(stream);
+        }
+    });
+    // A server that is to start waits for it as long, and starts.
+    let began = Instant::now();
+    let url = format!("http://{address}/jwks");
+    let waiting = TestServer::start_with(|config| config.auth.jwks_url = url).await;
+    let told = waiting.node().authenticator.reload_keys().await.unwrap_err();
+    assert!(told.contains("no whole answer within 5 seconds"), "{told}");
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    let unjudged = waiting.me(&token("EdDSA")).await;
+    assert_eq!(unjudged.status().as_u16(), 503);
+    held.abort();
+    waiting.stop().await;
+}
+
+#[tokio::test]
+async fn an_https_address_that_speaks_no_tls_is_not_believed() {
+    let provider = Provider::start(set(&["EdDSA"])).await;
+    let url = provider.url.replacen("http://", "https://", 1);
+    let server = TestServer::start_with(|config| config.auth.jwks_url = url).await;
+    let told = server.node().authenticator.reload_keys().await.unwrap_err();
+    assert!(told.contains("https://"), "{told}");
+    assert_eq!(provider.asked(), 0, "nothing is asked in the clear");
+    server.stop().await;
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bmt_shared::error::{AuthReason, Failure};
 use serde::Deserialize;
@@ -16,6 +17,9 @@ use super::endpoint::Endpoint;
 use super::intake::Intake;
 use super::transport::Transport;
 use super::writer::Writer;
+
+/// How long a session that was closed may take to be gone, before its CONNECT is answered into the void.
+const GONE: Duration = Duration::from_secs(2);
 
 /// The only namespace there is.
 pub(super) const NAMESPACE: &str = "/";
@@ -99,7 +103,7 @@ pub(super) fn serve(io: &SocketIo, endpoint: &Arc<Endpoint>) {
 /// Runs before CONNECT is answered. A client sends its first events when it has the answer, so everything that
 /// takes them is in place by then.
 async fn admit<E>(
-    endpoint: &Endpoint,
+    endpoint: &Arc<Endpoint>,
     socket: &SocketRef,
     sent: &AuthBytes,
     credentials: Result<Option<Credentials>, E>,
@@ -112,7 +116,12 @@ async fn admit<E>(
     let authenticator = &context.node.authenticator;
     let identity = match ticket.filter(|_| token.is_none()) {
         Some(ticket) => authenticator.redeem(&ticket, context.now_ms())?,
-        None => authenticator.admit(token.as_deref(), context.now_ms()).await?,
+        None => match authenticator.admit(token.as_deref(), context.now_ms()).await {
+            Err(_) if authenticator.cannot_judge(token.as_deref()) => {
+                return Err(send_away(endpoint, socket).await.into());
+            }
+            admitted => admitted?,
+        },
     };
     let connection = Connection::begin(context, identity);
     let transport = transport_of(socket).ok_or(AuthReason::Missing)?;
@@ -123,6 +132,18 @@ async fn admit<E>(
         _ => connection.end(),
     });
     Ok(())
+}
+
+/// Closes the transport of a client that may be welcome later: an answer to its CONNECT would keep an official
+/// client away for good (SPEC §5.6). Answers with what is said to nobody.
+async fn send_away(endpoint: &Arc<Endpoint>, socket: &SocketRef) -> AuthReason {
+    if let Some(transport) = transport_of(socket) {
+        let endpoint = endpoint.clone();
+        // Apart from this task: the session may wait for it.
+        tokio::spawn(async move { endpoint.close_session(&transport, Duration::ZERO).await });
+        tokio::time::sleep(GONE).await;
+    }
+    AuthReason::InvalidSignature
 }
 
 /// Runs when CONNECT is answered: from here on the outbox is written.
