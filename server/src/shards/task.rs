@@ -109,6 +109,7 @@ impl Shard {
                 && self.inbox.is_empty()
                 && let Some(drained) = self.drained.take()
             {
+                self.settle_unconfirmed();
                 // Whoever asked may have given up waiting.
                 let _ = drained.send(());
                 return;

@@ -71,6 +71,33 @@ async fn one_subscription_over_the_limit_fails() {
 }
 
 #[tokio::test]
+async fn a_connection_has_a_thousand_subscriptions_and_not_one_more() {
+    let server = TestServer::start().await;
+    let mut client = Client::connect(&server, "u").await;
+    for hundred in 0..5 {
+        let topics: Vec<_> = (0..200)
+            .map(|n| json!({"topic": format!("public:c{hundred}-{n}")}))
+            .collect();
+        let reply = client.request("subscribe", &json!({"topics": topics})).await;
+        let results = reply["results"].as_array().unwrap();
+        let refused = results.iter().find(|result| result["status"] != "success");
+        assert_eq!((results.len(), refused), (200, None));
+    }
+    let reply = client
+        .request("subscribe", &json!({"topic": "public:more"}))
+        .await;
+    assert_eq!(reply["code"], "subscribe_failed");
+    for topic in ["public:c0-0", "public:c4-199"] {
+        let publish = json!({"topic": topic, "payload": 1});
+        assert_eq!(
+            client.request("publish", &publish).await["deliveredTo"],
+            1,
+            "{topic}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_batch_is_stopped_by_the_first_refusal_that_may_be_tried_again() {
     let server = TestServer::with(|config| {
         config.limits.publish_per_second = 1;

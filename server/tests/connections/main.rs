@@ -4,6 +4,7 @@
 
 mod bytes;
 mod capabilities;
+mod closings;
 mod covers;
 mod frames;
 mod handshakes;
@@ -21,6 +22,7 @@ mod revocation;
 mod sessions;
 mod slow;
 mod stalls;
+mod streams;
 mod support;
 #[path = "../tables/permissions.rs"]
 mod tables;

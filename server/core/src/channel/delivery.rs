@@ -6,8 +6,12 @@
 //! `delivery {messageId, confirmed, pending}`.
 //!
 //! A connection that closes still owes: its user's next connection here takes the debt over. It gets the message
-//! by its recovery or by the next sending. Nothing of this is stored: a restart forgets who owed what, and the
-//! message is in the history.
+//! by its recovery or by the next sending.
+//!
+//! Nothing of this is stored. What a restart could lose is not the message: it is in the history, and whoever
+//! missed it recovers it. It is the count, which would cost a write for each subscriber and confirmation. So a
+//! server that ends in order tells each author how it stands ([`Channel::settle_all`]), and after a crash an author
+//! who was told nothing publishes again under the same key, which is answered as a duplicate.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -238,6 +242,13 @@ impl<S: Clone> Channel<S> {
     fn settle_if_confirmed(&mut self, seq: Seq) {
         if self.unsettled.0.get(&seq).is_some_and(|one| one.owed() == 0) {
             self.settle(seq);
+        }
+    }
+
+    /// Waits for no confirmation any more, and tells each author how it stands: the server ends.
+    pub fn settle_all(&mut self) {
+        while let Some(oldest) = self.unsettled.0.keys().next().copied() {
+            self.settle(oldest);
         }
     }
 

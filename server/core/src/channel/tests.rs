@@ -1,6 +1,7 @@
 //! Sentences about one channel.
 
 mod amendments;
+mod crowd;
 mod delivery;
 mod paging;
 mod presence;

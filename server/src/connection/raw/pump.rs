@@ -136,6 +136,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             .await
         {
             Ok(identity) => Ok(Connection::begin(&self.context, identity)),
+            Err(_) if self.context.node.authenticator.cannot_judge(token.as_deref()) => {
+                let spread = self.context.settings.retry_spread_ms;
+                Err(self.say_closing(closing(CloseCode::TryLater, "keys_out_of_reach", Some(spread))))
+            }
             Err(reason) => Err(self.refuse_token(reason)),
         }
     }
@@ -292,8 +296,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
 
     fn ask(&mut self) -> Result<(), Over> {
         if self.pinged {
-            let reason = "heartbeat_timeout".to_owned();
-            return Err(Over::Close(CloseCode::HeartbeatTimeout, reason));
+            let spread = self.context.settings.retry_spread_ms;
+            let closing = closing(CloseCode::HeartbeatTimeout, "heartbeat_timeout", Some(spread));
+            return Err(self.say_closing(closing));
         }
         self.wire.stage_ping();
         self.pinged = true;

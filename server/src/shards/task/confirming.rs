@@ -1,6 +1,6 @@
 //! Confirmations: a client names a message and not its channel, so each shard knows where its own ones lie.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bmt_shared::channel::ChannelName;
 use bmt_shared::id::ServerMessageId;
@@ -50,6 +50,19 @@ impl Shard {
         if !awaits(&self.places, &topic, id) {
             self.confirming.topics.remove(id);
         }
+    }
+}
+
+impl Shard {
+    /// The server ends: who waits for confirmations is told how it stands, for the last time.
+    pub(super) fn settle_unconfirmed(&mut self) {
+        let topics: HashSet<ChannelName> = self.confirming.topics.drain().map(|(_, topic)| topic).collect();
+        for topic in topics {
+            if matches!(self.places.get(&topic), Some(Place::Open(_))) {
+                self.with(&topic, |channel, _| channel.settle_all());
+            }
+        }
+        self.writers.wake();
     }
 }
 
