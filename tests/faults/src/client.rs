@@ -55,6 +55,8 @@ pub(crate) struct Seen {
     /// Publishes that are neither acked nor refused.
     pub(crate) pending: usize,
     pub(crate) refused: usize,
+    /// How its last message that asks for it was confirmed: by how many, and by how many not yet.
+    pub(crate) confirmed: Option<(u64, u64)>,
     pub(crate) delivered: usize,
     /// Breaks of a stream that it was told of, by their reasons.
     pub(crate) gaps: Vec<String>,
@@ -75,6 +77,8 @@ pub(crate) struct Seen {
 pub(crate) enum Wish {
     Publish {
         channel: String,
+        /// Subscribers are to confirm it.
+        require_delivery: bool,
     },
     Subscribe {
         channel: String,
@@ -114,8 +118,19 @@ impl Client {
 
     /// Publishes something of its own; the journal knows what.
     pub(crate) fn publish(&self, channel: &str) {
-        let channel = channel.to_owned();
-        self.wish(Wish::Publish { channel });
+        self.wish(Wish::Publish {
+            channel: channel.to_owned(),
+            require_delivery: false,
+        });
+    }
+
+    /// The same, for subscribers to confirm.
+    #[cfg(test)]
+    pub(crate) fn publish_to_confirm(&self, channel: &str) {
+        self.wish(Wish::Publish {
+            channel: channel.to_owned(),
+            require_delivery: true,
+        });
     }
 
     pub(crate) fn subscribe(&self, channel: &str) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bmt_histcheck::Event;
 
+use crate::client::{Client, Manner};
 use crate::journal::Journal;
 use crate::load::{CHANNELS, Load, Shape, judge};
 use crate::server::Server;
@@ -62,4 +63,33 @@ async fn a_killed_server_keeps_its_promises_and_a_lost_message_would_be_found() 
     assert!(server.log().len() < 1 << 20, "a log of a few lines");
     server.signal(rustix::process::Signal::TERM).unwrap();
     assert!(server.ended_within(Duration::from_secs(10)).unwrap().success());
+}
+
+/// A message with `requireDelivery`, from the core that asks to the cores that confirm, over real sockets.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_confirm_what_asks_for_it_and_the_author_is_told() {
+    server_is_there();
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[]).unwrap();
+    let client = |name: &str| Client::start(Manner::of(name, server.address(), 7), folder.path()).unwrap();
+    let patience = Duration::from_secs(20);
+    let readers = [client("r1"), client("r2")];
+    for reader in &readers {
+        reader.subscribe(CHANNELS[0]);
+        reader
+            .until("its subscription", patience, |seen| !seen.positions.is_empty())
+            .await
+            .unwrap();
+    }
+    let author = client("author");
+    author.publish_to_confirm(CHANNELS[0]);
+    author
+        .until("both confirmations", patience, |seen| {
+            seen.confirmed == Some((2, 0))
+        })
+        .await
+        .unwrap();
+    for reader in &readers {
+        assert_eq!(reader.seen().delivered, 1);
+    }
 }

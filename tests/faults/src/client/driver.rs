@@ -171,7 +171,10 @@ impl Driver {
     fn grant(&mut self, wish: Wish) {
         let now = clock::now();
         match wish {
-            Wish::Publish { channel } => self.publish(&channel),
+            Wish::Publish {
+                channel,
+                require_delivery,
+            } => self.publish(&channel, require_delivery),
             Wish::Subscribe { channel } => {
                 let channel = ChannelName::parse(&channel).expect("the rows name channels rightly");
                 self.core.subscribe(now, Subscribe::to(channel));
@@ -180,7 +183,7 @@ impl Driver {
         }
     }
 
-    fn publish(&mut self, channel: &str) {
+    fn publish(&mut self, channel: &str, require_delivery: bool) {
         self.published += 1;
         let id = format!("{}-{}", self.name, self.published);
         let body = self.published.to_string();
@@ -193,7 +196,10 @@ impl Driver {
         let topic = ChannelName::parse(channel).expect("the rows name channels rightly");
         let payload = Payload::encode(&(self.published, &self.padding)).expect("a number and a text");
         let key = MessageId::parse(&id).expect("a short name and a number");
-        let publish = Publish::new(topic, payload);
+        let publish = Publish {
+            require_delivery,
+            ..Publish::new(topic, payload)
+        };
         self.shows.send_modify(|seen| seen.pending += 1);
         if let Err(error) = self.core.publish(clock::now(), publish, Some(key)) {
             self.refused(id, channel.to_owned(), error.code().to_owned());
@@ -317,6 +323,9 @@ impl Driver {
                     failure.code.as_str().to_owned(),
                 );
             }
+            Told::Delivery(delivery) => self.shows.send_modify(|seen| {
+                seen.confirmed = Some((delivery.confirmed, delivery.pending));
+            }),
             Told::StateChange(change) => self.shows.send_modify(|seen| {
                 seen.status = Some(change.to);
                 seen.connections += usize::from(change.to == Status::Connected);

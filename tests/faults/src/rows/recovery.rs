@@ -36,7 +36,7 @@ const FLOW: u64 = 20;
 const FLOW_EVERY: Duration = Duration::from_millis(40);
 const FLOWS: u64 = 4;
 /// What has to flow at least, where recoveries meet anything: a machine at its end is slower than asked.
-const LEAST_FLOW: u128 = 500;
+const LEAST_FLOW: u128 = 200;
 
 /// Row 77.
 pub(crate) async fn trimmed(mut run: Run) -> Result<String, Stop> {
