@@ -90,8 +90,7 @@ pub fn router(control: &Control, connections: Router) -> Router {
         "" => all,
         base => Router::new()
             .nest(base, all)
-            // Nesting answers to the path without its last slash alone.
-            .route(&format!("{base}/"), get(app::view).with_state(node.clone()))
+            .merge(app::home(base).with_state(node.clone()))
             .fallback(refusal::no_such_address),
     };
     all.layer(CatchPanicLayer::custom(refusal::panicked))

@@ -36,8 +36,13 @@ pub(super) fn router() -> Router<Arc<Node>> {
         .fold(views, |views, path| views.route(path, get(view)))
 }
 
+/// The page under the base path with a slash at its end; nesting answers to the one without.
+pub(super) fn home(base: &str) -> Router<Arc<Node>> {
+    Router::new().route(&format!("{base}/"), get(view))
+}
+
 /// The page, with a nonce of its own: it is never stored.
-pub(super) async fn view(State(node): State<Arc<Node>>) -> Response {
+async fn view(State(node): State<Arc<Node>>) -> Response {
     let nonce = random::text::<16>();
     let mut response = Response::new(Body::from(assets::page(node.base_path(), &nonce)));
     let headers = response.headers_mut();
