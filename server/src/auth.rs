@@ -33,7 +33,7 @@ use guest::new_guest;
 use key_source::KeySource;
 use keys::Unverified;
 use policy::Policy;
-use seal::Seal;
+pub(crate) use seal::Seal;
 use ticket::Tickets;
 
 pub use guest::GuestLogin;

@@ -6,6 +6,7 @@
 mod audit;
 mod auth;
 mod error;
+mod files;
 mod heartbeat;
 mod http;
 mod layers;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use audit::AuditConfig;
 pub use auth::{AuthConfig, TokenAlgorithm};
 pub use error::ConfigError;
+pub use files::FilesConfig;
 pub use heartbeat::HeartbeatConfig;
 pub use http::HttpConfig;
 pub use limits::LimitsConfig;
@@ -60,6 +62,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// Address, origins, proxies.
     pub http: HttpConfig,
+    /// What people upload.
+    pub files: FilesConfig,
     /// What is written about the server's own doings.
     pub log: LogConfig,
     /// How long administrative acts stay on record.
@@ -139,6 +143,7 @@ impl Config {
         self.heartbeat.check(&mut problems);
         self.store.check(&mut problems);
         self.http.check(&mut problems);
+        self.files.check(&mut problems);
         for (name, namespace) in self.namespaces.iter() {
             let fits = !name.is_empty()
                 && name

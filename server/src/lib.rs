@@ -42,6 +42,7 @@ pub mod auth;
 pub mod backup;
 pub mod data_dir;
 pub mod database;
+pub mod files;
 pub mod members;
 pub mod records;
 

@@ -11,6 +11,7 @@ use axum::http::HeaderMap;
 use crate::accounts::Accounts;
 use crate::auth::Authenticator;
 use crate::config::Config;
+use crate::files::Files;
 use crate::history::Histories;
 use crate::http::{address, origin};
 use crate::members::Members;
@@ -30,6 +31,8 @@ pub struct Node {
     pub accounts: Accounts,
     /// Who made which channel, and whom its owner let in.
     pub members: Members,
+    /// What people uploaded.
+    pub files: Files,
     /// Where messages are kept.
     pub histories: Histories,
     /// The end of this process.
@@ -41,6 +44,7 @@ impl Node {
         config: Config,
         accounts: Accounts,
         members: Members,
+        files: Files,
         histories: Histories,
         shutdown: Shutdown,
     ) -> Self {
@@ -50,6 +54,7 @@ impl Node {
             current: ArcSwap::from_pointee(Current::of(config, members.memberships())),
             accounts,
             members,
+            files,
             histories,
             shutdown,
         }

@@ -23,6 +23,7 @@ use crate::config::{Config, Mode, Secret};
 use crate::connection::{Live, Realtime};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::database;
+use crate::files::Files;
 use crate::history::{Histories, MemoryHistory, SqliteHistory, SqliteSettings};
 use crate::http;
 use crate::members::Members;
@@ -41,6 +42,10 @@ const CONNECTIONS_LIMIT: Duration = Duration::from_secs(3);
 pub(crate) const ACCOUNTS_FILE: &str = "accounts.db";
 /// Who may enter private channels and documents.
 pub(crate) const MEMBERS_FILE: &str = "members.db";
+/// What was uploaded, and who may see it.
+pub(crate) const FILES_FILE: &str = "files.db";
+/// The bytes of it.
+const FILES_FOLDER: &str = "files";
 /// The message database, in the data folder.
 pub(crate) const MESSAGES_FILE: &str = "messages.db";
 /// Of the time to the exit, what is kept for the stores after the last connection is gone.
@@ -165,6 +170,12 @@ pub async fn start(mut config: Config, dev_password: Option<Secret>) -> Result<R
             .map_err(StartError::Store)?;
     }
     let members = Members::open(&data_dir.file(MEMBERS_FILE)).map_err(StartError::Database)?;
+    let files = Files::open(
+        &data_dir.file(FILES_FILE),
+        &data_dir.file(FILES_FOLDER),
+        config.files.clone(),
+    );
+    let files = files.map_err(StartError::Database)?;
     let namespaces: CurrentNamespaces = Arc::new(ArcSwap::from_pointee(config.namespaces.clone()));
     let histories = histories(&config, &namespaces, &data_dir)?;
     let (listener, address) = listen::listen(&config.http)?;
@@ -173,6 +184,7 @@ pub async fn start(mut config: Config, dev_password: Option<Secret>) -> Result<R
         config,
         accounts,
         members,
+        files,
         histories,
         Shutdown::default(),
     ));

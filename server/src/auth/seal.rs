@@ -11,25 +11,25 @@ type Code = Hmac<Sha256>;
 
 /// Makes and opens `<text>.<code>`, the code made from the text with a key of one purpose.
 #[derive(Clone)]
-pub(super) struct Seal(Code);
+pub(crate) struct Seal(Code);
 
 impl Seal {
     /// The key for `purpose` that belongs to this secret. It is derived, so that what is sealed for one purpose
     /// opens for no other, and no code is a JWT's signature.
-    pub(super) fn derive(secret: &Secret, purpose: &str) -> Self {
+    pub(crate) fn derive(secret: &Secret, purpose: &str) -> Self {
         let master = keyed(secret.reveal().as_bytes())
             .chain_update(purpose)
             .chain_update(b"\0");
         Self(keyed(&master.finalize().into_bytes()))
     }
 
-    pub(super) fn seal(&self, text: &str) -> String {
+    pub(crate) fn seal(&self, text: &str) -> String {
         let code = self.0.clone().chain_update(text).finalize().into_bytes();
         format!("{text}.{}", URL_SAFE_NO_PAD.encode(code))
     }
 
     /// The text, or none if it was not sealed with this key.
-    pub(super) fn open<'a>(&self, sealed: &'a str) -> Option<&'a str> {
+    pub(crate) fn open<'a>(&self, sealed: &'a str) -> Option<&'a str> {
         let (text, code) = sealed.rsplit_once('.')?;
         let code = URL_SAFE_NO_PAD.decode(code).ok()?;
         // `verify_slice` takes the same time wherever the first wrong byte is.

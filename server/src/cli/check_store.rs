@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::{Settings, say};
 use crate::history;
 use crate::records::RECORDS_FILE;
-use crate::serve::{ACCOUNTS_FILE, MEMBERS_FILE, MESSAGES_FILE};
+use crate::serve::{ACCOUNTS_FILE, FILES_FILE, MEMBERS_FILE, MESSAGES_FILE};
 
 pub(super) fn run(settings: Settings) -> Result<(), String> {
     let data_dir = settings.data_dir()?;
@@ -28,7 +28,7 @@ pub(super) fn run(settings: Settings) -> Result<(), String> {
     } else {
         problems.push(missing(&messages));
     }
-    for name in [ACCOUNTS_FILE, MEMBERS_FILE, RECORDS_FILE] {
+    for name in [ACCOUNTS_FILE, MEMBERS_FILE, RECORDS_FILE, FILES_FILE] {
         let path = data_dir.join(name);
         if path.exists() {
             let found = pages(&path).map_err(|error| format!("{}: {error}", path.display()))?;

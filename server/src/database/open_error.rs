@@ -25,6 +25,8 @@ pub(crate) enum Why {
     Library,
     /// SQLite refused.
     Sql(rusqlite::Error),
+    /// The folder that belongs to it cannot be used.
+    Folder(io::Error),
     /// No thread could be started.
     Thread(io::Error),
 }
@@ -74,6 +76,11 @@ impl fmt::Display for OpenError {
                 f,
                 "{path} cannot be used: {error}. Check that the data folder is writable for this user and has space \
                  left; `bmt-server check-store` says whether the file is sound."
+            ),
+            Why::Folder(error) => write!(
+                f,
+                "{path} is not opened: the folder beside it cannot be used ({error}). Check that it is writable for \
+                 this user and has space left."
             ),
             Why::Thread(error) => write!(f, "{path} is not opened: its thread cannot be started ({error})."),
         }

@@ -12,6 +12,7 @@ const TABLES: &[(&str, &str)] = &[
     ("heartbeat", include_str!("../../src/config/heartbeat.rs")),
     ("store", include_str!("../../src/config/store.rs")),
     ("http", include_str!("../../src/config/http.rs")),
+    ("files", include_str!("../../src/config/files.rs")),
     ("log", include_str!("../../src/config/log.rs")),
     ("audit", include_str!("../../src/config/audit.rs")),
 ];
