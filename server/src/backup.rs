@@ -109,7 +109,11 @@ fn copy_folder(entries: &[PathBuf], to: &Path, backup: &mut Backup) -> Result<()
         let bytes = if is_database(path) {
             copy_database(path, &copy)?
         } else {
-            copy_file(path, &copy).map_err(|error| BackupError::Io(path.clone(), error))?
+            match copy_file(path, &copy) {
+                // Somebody deleted an upload meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !path.exists() => continue,
+                copied => copied.map_err(|error| BackupError::Io(path.clone(), error))?,
+            }
         };
         backup.files += 1;
         backup.bytes += bytes;
@@ -143,12 +147,13 @@ fn copy_database(from: &Path, to: &Path) -> Result<u64, BackupError> {
 }
 
 fn copy_file(from: &Path, to: &Path) -> io::Result<u64> {
+    let mut original = File::open(from)?;
     let mut copy = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(FILE_MODE)
         .open(to)?;
-    let bytes = io::copy(&mut File::open(from)?, &mut copy)?;
+    let bytes = io::copy(&mut original, &mut copy)?;
     copy.sync_all()?;
     Ok(bytes)
 }

@@ -85,7 +85,8 @@ pub fn router(control: &Control, connections: Router) -> Router {
             StatusCode::REQUEST_TIMEOUT,
             REQUEST_LIMIT,
         ));
-    let all = connections.merge(answered).layer(cors(node));
+    let uploads = Router::new().nest("/api/v1", api::files::uploads(control));
+    let all = connections.merge(answered).merge(uploads).layer(cors(node));
     let all = match node.base_path() {
         "" => all,
         base => Router::new()

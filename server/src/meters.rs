@@ -45,6 +45,12 @@ pub struct Meters {
     pub reloads: Counter,
     /// Configurations that were read again and had a mistake.
     pub failed_reloads: Counter,
+    /// Files that were uploaded and kept.
+    pub uploads: Counter,
+    /// Bytes of them, as they are kept.
+    pub upload_bytes: Counter,
+    /// Uploads that were refused or broke off.
+    pub upload_failures: Counter,
     /// From a publish being taken to its hand-over to all receivers and its ack.
     pub latency: Latency,
 }
@@ -61,6 +67,9 @@ impl Default for Meters {
             slow_consumers: Counter::default(),
             reloads: Counter::default(),
             failed_reloads: Counter::default(),
+            uploads: Counter::default(),
+            upload_bytes: Counter::default(),
+            upload_failures: Counter::default(),
             latency: Latency::default(),
         }
     }

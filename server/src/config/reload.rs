@@ -87,6 +87,14 @@ settings! {
         taken: [allowed_origins, trusted_proxies],
         kept: [bind, port, base_path, tls_cert, tls_key, open_metrics, header_timeout_ms],
     }
+    files {
+        taken: [guests],
+        // Quotas and links belong to the folder that was opened with them.
+        kept: [
+            max_bytes, user_bytes, user_files, total_bytes, free_bytes, uploads, uploads_per_user, image_pixels,
+            thumbnail_side, link_ttl_s,
+        ],
+    }
     log { taken: [], kept: [filter, format] }
     audit { taken: [], kept: [keep_days, rows] }
 }

@@ -131,7 +131,7 @@ impl Incoming {
                 drop(written);
                 let picture = picture.map_err(|unfit| FileError::unfit(unfit, config.image_pixels))?;
                 drop(bytes);
-                hang(&inner.folder, file, picture)
+                hang(&inner.folder, file, &picture)
             }
             None => {
                 File::open(&written)?.sync_all()?;
@@ -154,7 +154,7 @@ impl Incoming {
 }
 
 /// Writes what is kept of an image.
-fn hang(folder: &super::folder::Folder, file: StoredFile, picture: Picture) -> Result<Arrived, FileError> {
+fn hang(folder: &super::folder::Folder, file: StoredFile, picture: &Picture) -> Result<Arrived, FileError> {
     let write = |bytes: &[u8]| {
         let mut file: NamedTempFile = folder.receive()?;
         file.write_all(bytes)?;

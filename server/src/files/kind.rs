@@ -101,7 +101,6 @@ mod tests {
             (b"<?xml version='1.0'?><svg>", "image/png", "text/xml"),
             (b"%PDF-1.7", "image/jpeg", "application/pdf"),
             (b"alert(1)", "image/gif", TEXT),
-            (b"\x7fELF\0\0", "text/plain", "application/x-executable"),
             (b"\x01\x02\x03", "video/mp4", UNKNOWN),
             (b"", "image/png", UNKNOWN),
         ] {

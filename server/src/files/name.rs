@@ -46,7 +46,7 @@ fn is_device(name: &str) -> bool {
         let digit = stem.strip_prefix(*device).unwrap_or_default();
         digit.len() == 1 && digit.bytes().all(|byte| byte.is_ascii_digit())
     };
-    DEVICES.contains(&stem.as_str()) || NUMBERED_DEVICES.iter().any(|device| numbered(&device))
+    DEVICES.contains(&stem.as_str()) || NUMBERED_DEVICES.iter().any(numbered)
 }
 
 /// Cuts the middle: the ending tells what to open a file with.

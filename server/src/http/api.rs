@@ -6,6 +6,7 @@ pub(super) mod channels;
 pub(super) mod connections;
 pub(super) mod errors;
 pub(super) mod explain;
+pub(super) mod files;
 pub(super) mod history;
 pub(super) mod keys;
 mod members;
@@ -69,4 +70,5 @@ pub(super) fn router(control: &Control) -> Router<Control> {
         // Open to every page that may talk to us: the app reports its own crashes.
         .route("/errors", post(errors::report))
         .merge(members::router(control))
+        .merge(files::router(control))
 }

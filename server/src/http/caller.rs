@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRef, FromRequestParts};
 use axum::http::header;
 use axum::http::request::Parts;
 use bmt_shared::error::{AuthReason, ErrorCode};
@@ -34,10 +34,14 @@ pub(super) async fn admit(node: &Node, token: &str, now_ms: u64) -> Result<Ident
 /// changes with every request is nobody.
 pub struct Caller(pub Identity);
 
-impl FromRequestParts<Arc<Node>> for Caller {
+impl<S: Sync> FromRequestParts<S> for Caller
+where
+    Arc<Node>: FromRef<S>,
+{
     type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, node: &Arc<Node>) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let node = Arc::<Node>::from_ref(state);
         let mut tokens = parts.headers.get_all(header::AUTHORIZATION).iter();
         let token = tokens.next().ok_or(AuthReason::Missing)?;
         let token = token.to_str().map_err(|_| AuthReason::Malformed)?;

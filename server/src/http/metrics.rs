@@ -16,6 +16,7 @@ use prometheus_client::registry::Registry;
 use super::Refusal;
 use super::control::Control;
 use crate::figures::{Load, OwnProcess, own_process};
+use crate::files::Usage;
 use crate::meters::{Meters, Spread};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -46,6 +47,7 @@ pub struct Metric {
 
 struct Reading<'a> {
     meters: &'a Meters,
+    kept: Usage,
     load: Load,
     process: OwnProcess,
 }
@@ -91,6 +93,11 @@ pub const METRICS: &[Metric] = &[
     },
     counter("bmt_config_reloads_total", "Times the configuration was read again and taken over", |now| now.meters.reloads.get() as f64),
     counter("bmt_config_reload_failures_total", "Times it was read again and had a mistake: nothing changed", |now| now.meters.failed_reloads.get() as f64),
+    gauge("bmt_files", "Uploaded files that are kept", |now| now.kept.files as f64),
+    gauge("bmt_file_bytes", "Bytes of them, thumbnails included", |now| now.kept.bytes as f64),
+    counter("bmt_uploads_total", "Files that were uploaded and kept", |now| now.meters.uploads.get() as f64),
+    counter("bmt_upload_bytes_total", "Bytes of those files", |now| now.meters.upload_bytes.get() as f64),
+    counter("bmt_upload_failures_total", "Uploads that were refused or broke off", |now| now.meters.upload_failures.get() as f64),
     gauge("process_resident_memory_bytes", "Memory that the process holds", |now| now.process.memory_bytes as f64),
     counter("process_cpu_seconds_total", "Time spent on processors, all threads together", |now| now.process.cpu.as_secs_f64()),
     gauge("process_open_fds", "Files and sockets that the process has open", |now| now.process.open_files as f64),
@@ -148,6 +155,7 @@ pub(super) async fn get(State(control): State<Control>) -> Result<Response, Refu
     let meters = control.figures.meters();
     let reading = Reading {
         meters,
+        kept: control.node.files.kept(),
         load: control.figures.load().await,
         process: own_process(),
     };

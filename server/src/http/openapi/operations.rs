@@ -5,7 +5,9 @@ use utoipa::openapi::path::ParameterIn;
 
 use super::{Body, Query};
 use crate::figures::Stats;
-use crate::http::api::{audit, channels, connections, errors, explain, history, keys, notify, stats, users};
+use crate::http::api::{
+    audit, channels, connections, errors, explain, files, history, keys, notify, stats, users,
+};
 use crate::records::{AuditPage, CrashPage, NewKey};
 
 /// One method on one address.
@@ -78,6 +80,12 @@ pub(super) static OPERATIONS: &[Operation] = &[
     on("GET", "/channels/{topic}/members/{user}", "One member of a channel").of_a_user(),
     on("PUT", "/channels/{topic}/members/{user}", "Make somebody a member, or change what a member may do").of_a_user(),
     on("DELETE", "/channels/{topic}/members/{user}", "Take a member out").of_a_user(),
+    on("POST", "/files/upload", "Upload a file: multipart/form-data with the field `file`").gives(Body::of::<files::Uploaded>()).of_a_user(),
+    on("GET", "/files", "The own files").asks(query::<files::Wanted>).gives(Body::of::<files::Own>()).of_a_user(),
+    on("GET", "/files/{id}", "One of the own files").gives(Body::of::<files::Uploaded>()).of_a_user(),
+    on("DELETE", "/files/{id}", "Delete a file").of_a_user(),
+    on("GET", "/files/{id}/{name}", "The bytes of a file, by its signed address"),
+    on("GET", "/files/{id}/{name}/thumbnail", "A small picture of an image, by its signed address"),
     on("GET", "/permissions/explain", "Whether a user may do something on a channel, and by which rule").asks(query::<explain::Asked>),
     on("GET", "/connections", "Who is connected to this node").asks(query::<connections::Wanted>).gives(Body::of::<connections::Connections>()),
     on("DELETE", "/connections/{id}", "End a connection").gives(Body::of::<connections::Disconnected>()),

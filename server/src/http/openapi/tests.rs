@@ -52,6 +52,7 @@ fn every_route_is_in_the_document_and_every_operation_is_a_route() {
         include_str!("../auth.rs"),
         include_str!("../api.rs"),
         include_str!("../api/members.rs"),
+        include_str!("../api/files.rs"),
     ] {
         routes.extend(by_hand(source));
     }
