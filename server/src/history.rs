@@ -30,7 +30,7 @@ use bmt_shared::error::{ErrorCode, Failure};
 use bmt_shared::namespace::Durability;
 
 pub use memory::MemoryHistory;
-pub use sqlite::{Inspection, OpenError, SqliteHistory, SqliteSettings, inspect};
+pub use sqlite::{Authored, Inspection, OpenError, SqliteHistory, SqliteSettings, Traces, inspect};
 
 /// How a store answers: called once, from any thread, and never waits.
 pub type Done<T> = Box<dyn FnOnce(Result<T, StoreFailure>) + Send>;

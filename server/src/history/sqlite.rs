@@ -16,6 +16,7 @@ mod readers;
 mod reads;
 mod rows;
 mod schema;
+mod traces;
 mod writer;
 
 #[cfg(test)]
@@ -41,6 +42,7 @@ use writer::{Job, Parts, Writer};
 
 pub use inspection::{Inspection, inspect};
 pub use open_error::OpenError;
+pub use traces::{Authored, Traces};
 
 /// When a publisher should come again that met a closed store, ms: by then another server may be there.
 const CLOSED_RETRY_MS: u64 = 5_000;

@@ -13,6 +13,7 @@ mod members;
 pub(super) mod notify;
 mod publish;
 pub(super) mod stats;
+pub(super) mod user_data;
 pub(super) mod users;
 
 use axum::Router;
@@ -46,6 +47,8 @@ fn guarded(config: &Config) -> Vec<Route> {
         route(GET, "/users/{id}", Admin, "user.read", users::get),
         route(PATCH, "/users/{id}", Admin, "user.change", users::change),
         route(DELETE, "/users/{id}", Admin, "user.remove", users::remove),
+        route(GET, "/users/{id}/data", Admin, "user.export", user_data::get),
+        route(DELETE, "/users/{id}/data", Admin, "user.erase", user_data::delete),
         route(POST, "/users/{id}/block", Admin, "user.block", users::block),
         route(POST, "/users/{id}/unblock", Admin, "user.unblock", users::unblock),
         route(POST, "/users/{id}/disconnect", Admin, "user.disconnect", connections::end_of_user),

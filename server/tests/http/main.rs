@@ -21,3 +21,4 @@ mod server;
 mod tokens;
 mod uploads;
 mod user_command;
+mod user_data;

@@ -218,7 +218,7 @@ pub(super) async fn unblock(
 }
 
 /// An administrator who locks the own account out may be the last one.
-fn not_oneself(operator: &Operator, id: &str) -> Result<(), Refusal> {
+pub(super) fn not_oneself(operator: &Operator, id: &str) -> Result<(), Refusal> {
     if matches!(operator, Operator::Admin(own) if own == id) {
         let message = "You would lock yourself out. Ask another administrator to do this.";
         return Err(Refusal::new(ErrorCode::InvalidOperation, message));

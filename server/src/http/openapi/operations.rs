@@ -6,7 +6,7 @@ use utoipa::openapi::path::ParameterIn;
 use super::{Body, Query};
 use crate::figures::Stats;
 use crate::http::api::{
-    audit, channels, connections, errors, explain, files, history, keys, notify, stats, users,
+    audit, channels, connections, errors, explain, files, history, keys, notify, stats, user_data, users,
 };
 use crate::records::{AuditPage, CrashPage, NewKey};
 
@@ -95,6 +95,8 @@ pub(super) static OPERATIONS: &[Operation] = &[
     on("GET", "/users/{id}", "One user").gives(Body::of::<users::Listed>()),
     on("PATCH", "/users/{id}", "Change a user's role, block or password").takes(Body::of::<users::Change>()).gives(Body::of::<users::Listed>()),
     on("DELETE", "/users/{id}", "Remove an account"),
+    on("GET", "/users/{id}/data", "Everything that is kept about a user, as lines of JSON"),
+    on("DELETE", "/users/{id}/data", "Erase a user: account, member lists, files, read positions, messages").gives(Body::of::<user_data::Erased>()),
     on("POST", "/users/{id}/block", "Keep a user out: logins and connections end").gives(Body::of::<users::Listed>()),
     on("POST", "/users/{id}/unblock", "Let a user in again").gives(Body::of::<users::Listed>()),
     on("POST", "/users/{id}/disconnect", "End all connections of a user").gives(Body::of::<connections::Disconnected>()),

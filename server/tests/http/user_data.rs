@@ -1,0 +1,223 @@
+//! `/api/v1/users/{id}/data`: what is told about a user, and what is left of one who is erased.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use reqwest::{Method, Response, StatusCode};
+use serde_json::{Value, json};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::forms::{BOUNDARY, UPLOAD, form, on_disk, part};
+use crate::members::person;
+use crate::server::{LoggedIn, TestServer, refused};
+
+/// Sends requests over a connection of the user and waits for each answer.
+async fn say(server: &TestServer, token: &str, requests: &[(&str, Value)]) {
+    let url = format!("ws://{}/api/v1/ws?token={token}", server.address());
+    let (mut socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+    for (at, (kind, data)) in requests.iter().enumerate() {
+        let id = format!("m{at}");
+        let request = json!({"type": kind, "messageId": id, "data": data});
+        socket.send(Message::text(request.to_string())).await.unwrap();
+        let answered = async {
+            loop {
+                let Message::Text(text) = socket.next().await.unwrap().unwrap() else {
+                    continue;
+                };
+                let frame: Value = serde_json::from_str(&text).unwrap();
+                if frame["messageId"] == id.as_str() {
+                    assert_eq!(frame["type"], "ack", "{frame}");
+                    return;
+                }
+            }
+        };
+        timeout(Duration::from_secs(20), answered)
+            .await
+            .expect("an answer");
+    }
+}
+
+async fn ask(server: &TestServer, who: &str, method: Method, path: &str) -> Response {
+    let role = if who == "root" { "admin" } else { "user" };
+    let request = server.request(method, &format!("/api/v1{path}"));
+    let request = request.bearer_auth(person(who, &json!({"role": role})));
+    request.send().await.unwrap()
+}
+
+/// Alice with a bit of everything; her id.
+async fn busy_alice(server: &TestServer) -> (LoggedIn, String) {
+    let alice = server.login("alice").await;
+    let id = alice.user["userId"].as_str().unwrap().to_owned();
+    let token = alice.access_token.clone();
+    let made = server.post("/api/v1/channels").bearer_auth(&token);
+    let made = made.json(&json!({"topic": "private:team"})).send().await.unwrap();
+    assert_eq!(made.status(), StatusCode::CREATED);
+    say(
+        server,
+        &token,
+        &[
+            ("subscribe", json!({"topic": "public:general"})),
+            (
+                "publish",
+                json!({"topic": "public:general", "payload": {"text": "a secret of alice"}}),
+            ),
+            (
+                "publish",
+                json!({"topic": "private:team", "payload": {"text": "another secret"}}),
+            ),
+            (
+                "publish",
+                json!({"topic": "document:notes:changes", "payload": "typed"}),
+            ),
+            ("read", json!({"topic": "public:general", "seq": 1})),
+        ],
+    )
+    .await;
+    say(
+        server,
+        &person("bob", &json!({})),
+        &[("publish", json!({"topic": "public:general", "payload": "of bob"}))],
+    )
+    .await;
+    let kind = format!("multipart/form-data; boundary={BOUNDARY}");
+    let request = server
+        .post(UPLOAD)
+        .bearer_auth(&token)
+        .header("content-type", kind);
+    let sent = request.body(form(&[part("file", b"diary.txt", "text/plain", b"dear diary")]));
+    assert_eq!(sent.send().await.unwrap().status(), StatusCode::CREATED);
+    (alice, id)
+}
+
+async fn start() -> TestServer {
+    TestServer::start_with(|config| config.files.free_bytes = 0).await
+}
+
+async fn exported(server: &TestServer, id: &str) -> Vec<Value> {
+    let answer = ask(server, "root", Method::GET, &format!("/users/{id}/data")).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(answer.headers()["content-type"], "application/x-ndjson");
+    assert_eq!(answer.headers()["cache-control"], "no-store");
+    let text = answer.text().await.unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+fn of_type<'a>(lines: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    lines.iter().filter(|line| line["type"] == kind).collect()
+}
+
+#[tokio::test]
+async fn an_export_tells_everything_that_is_kept_about_a_user_and_nothing_of_others() {
+    let server = start().await;
+    let (_, id) = busy_alice(&server).await;
+    let lines = exported(&server, &id).await;
+    assert_eq!(lines[0]["userId"], id.as_str());
+    assert_eq!(lines.last().unwrap()["type"], "end", "it is whole");
+    assert_eq!(of_type(&lines, "account")[0]["username"], "alice");
+    assert_eq!(of_type(&lines, "membership")[0]["topic"], "private:team");
+    assert_eq!(of_type(&lines, "file")[0]["file"]["name"], "diary.txt");
+    let read = of_type(&lines, "readPosition");
+    assert_eq!(
+        (&read[0]["topic"], &read[0]["seq"]),
+        (&json!("public:general"), &json!(1))
+    );
+    let messages = of_type(&lines, "message");
+    let topics: Vec<_> = messages
+        .iter()
+        .map(|line| line["topic"].as_str().unwrap())
+        .collect();
+    assert_eq!(topics.len(), 3, "{messages:?}");
+    let general = messages
+        .iter()
+        .find(|line| line["topic"] == "public:general")
+        .unwrap();
+    assert_eq!(general["payload"], json!({"text": "a secret of alice"}));
+    assert!(!lines.iter().any(|line| line.to_string().contains("of bob")));
+    let nobody = exported(&server, "nobody").await;
+    assert_eq!(nobody.len(), 2, "{nobody:?}");
+    let path = format!("/users/{id}/data");
+    refused(
+        ask(&server, "bob", Method::GET, &path).await,
+        403,
+        "permission_denied",
+    )
+    .await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn of_an_erased_user_nothing_is_left_but_empty_messages() {
+    let server = start().await;
+    let (alice, id) = busy_alice(&server).await;
+    let path = format!("/users/{id}/data");
+    refused(
+        ask(&server, "bob", Method::DELETE, &path).await,
+        403,
+        "permission_denied",
+    )
+    .await;
+    refused(
+        ask(&server, "root", Method::DELETE, "/users/root/data").await,
+        409,
+        "invalid_operation",
+    )
+    .await;
+
+    let erased = ask(&server, "root", Method::DELETE, &path).await;
+    assert_eq!(erased.status(), StatusCode::OK);
+    let erased: Value = erased.json().await.unwrap();
+    assert_eq!(
+        erased,
+        json!({"done": true, "files": 1, "messages": 2, "keptMessages": 1}),
+        "what is typed into a document is the document's"
+    );
+    assert_eq!(
+        server.me(&alice.access_token).await.status(),
+        StatusCode::UNAUTHORIZED
+    );
+    assert_eq!(
+        server.refresh(&alice.cookie).await.status(),
+        StatusCode::UNAUTHORIZED
+    );
+    assert!(on_disk(&server).is_empty());
+
+    let history = ask(&server, "root", Method::GET, "/channels/public:general/history").await;
+    let history: Value = history.json().await.unwrap();
+    let messages = history["messages"].as_array().unwrap();
+    assert!(!history.to_string().contains("a secret of alice"), "{history}");
+    assert_eq!(
+        (&messages[0]["seq"], &messages[1]["payload"]),
+        (&json!(1), &json!("of bob"))
+    );
+    let lines = exported(&server, &id).await;
+    for kind in ["account", "membership", "file", "readPosition"] {
+        let left = of_type(&lines, kind);
+        let is_bare = |line: &&Value| line["username"].is_null() && line["name"] == "";
+        assert!(left.iter().all(is_bare), "{left:?}");
+    }
+    assert!(
+        of_type(&lines, "message")
+            .iter()
+            .all(|line| line["deleted"] == json!(line["topic"] != "document:notes:changes"))
+    );
+    let again = ask(&server, "root", Method::DELETE, &path).await;
+    let again: Value = again.json().await.unwrap();
+    assert_eq!((&again["done"], &again["messages"]), (&json!(true), &json!(0)));
+
+    let audit = ask(&server, "root", Method::GET, "/audit?limit=50").await;
+    let audit: Value = audit.json().await.unwrap();
+    let acts: Vec<_> = audit["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| &row["act"])
+        .collect();
+    assert!(
+        acts.contains(&&json!("user.erase")) && acts.contains(&&json!("user.export")),
+        "{audit}"
+    );
+    server.stop().await;
+}
