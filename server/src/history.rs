@@ -14,6 +14,7 @@
 //!   an error, takes nothing more until it can, and the channel notices messages that it never saw by their seq.
 //! - A store that lost messages it had confirmed changes the epoch.
 
+mod listing;
 mod memory;
 mod mint;
 mod sqlite;
@@ -29,6 +30,7 @@ use bmt_shared::channel::ChannelName;
 use bmt_shared::error::{ErrorCode, Failure};
 use bmt_shared::namespace::Durability;
 
+pub use listing::{Known, Listing};
 pub use memory::MemoryHistory;
 pub use sqlite::{Authored, Inspection, OpenError, SqliteHistory, SqliteSettings, Traces, inspect};
 
@@ -79,6 +81,9 @@ pub trait History: Send + Sync + 'static {
 
     /// Answers a run of messages.
     fn read(&self, read: Read, done: Done<Page>);
+
+    /// Answers channels that have had messages, in the order of their names.
+    fn list(&self, listing: Listing, done: Done<Vec<Known>>);
 
     /// A channel is no longer active. What only an active channel needs may go.
     fn release(&self, topic: &ChannelName);

@@ -5,6 +5,7 @@
 //! are handed over by the methods of [`Shards`], which never wait; each is answered through its [`Answer`].
 
 mod command;
+mod directory;
 mod random;
 mod room;
 mod survey;

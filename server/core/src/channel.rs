@@ -155,7 +155,7 @@ pub struct Channel<S> {
     in_flight: usize,
     /// Since when nobody needs this channel in memory.
     idle_since_ms: u64,
-    opened_at_ms: u64,
+    created_ms: u64,
     outputs: VecDeque<Output<S>>,
 }
 
@@ -178,7 +178,7 @@ impl<S: Clone> Channel<S> {
             asked_to_confirm: Vec::new(),
             in_flight: 0,
             idle_since_ms: now_ms,
-            opened_at_ms: now_ms,
+            created_ms: opened.created_ms.unwrap_or(now_ms),
             outputs: VecDeque::new(),
         }
     }

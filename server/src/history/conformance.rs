@@ -1,6 +1,7 @@
 //! What every store must do, run against each of them.
 
 mod amendments;
+mod listing;
 
 use std::path::Path;
 use std::sync::mpsc::channel;
@@ -17,6 +18,7 @@ use bmt_shared::position::{Epoch, Seq};
 use bmt_shared::request::Publish;
 
 use amendments::*;
+use listing::*;
 
 use super::{Append, Batch, History, MemoryHistory, SqliteHistory, SqliteSettings, StoreFailure, Term};
 
@@ -434,6 +436,7 @@ macro_rules! conforms {
 }
 
 conforms! {
+    channels_with_messages_are_listed_in_the_order_of_their_names,
     seqs_of_each_channel_are_consecutive,
     batches_are_kept_and_answered_in_the_order_of_their_arrival,
     one_epoch_is_told_everywhere,

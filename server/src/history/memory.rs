@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 use bmt_server_core::channel::{Opened, Page, Read, Retention, Stream};
 use bmt_shared::channel::ChannelName;
 
-use super::{Batch, Done, History, mint};
+use super::{Batch, Done, History, Known, Listing, mint};
 
 /// Most channels whose messages are kept. Beyond that the ones that nobody uses lose theirs, and their epoch.
 const STREAMS: usize = 10_000;
@@ -81,6 +81,24 @@ impl History for MemoryHistory {
     fn read(&self, read: Read, done: Done<Page>) {
         let page = stream(&mut self.lock(), &read.topic).stream.read(&read);
         done(Ok(page));
+    }
+
+    fn list(&self, listing: Listing, done: Done<Vec<Known>>) {
+        let known = |(name, kept): (&ChannelName, &Kept)| Known {
+            name: name.as_str().to_owned(),
+            messages: (kept.stream.top() + 1).saturating_sub(kept.stream.oldest()),
+            top: kept.stream.top(),
+            created_ms: kept.stream.created_ms(),
+        };
+        let mut found: Vec<_> = self
+            .lock()
+            .iter()
+            .filter(|(name, kept)| kept.stream.top() > 0 && listing.includes(name.as_str()))
+            .map(known)
+            .collect();
+        found.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        found.truncate(listing.limit);
+        done(Ok(found));
     }
 
     fn release(&self, topic: &ChannelName) {

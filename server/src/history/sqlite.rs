@@ -8,6 +8,7 @@
 mod amending;
 mod housekeeping;
 mod inspection;
+mod listing;
 mod mark;
 mod open_error;
 mod pace;
@@ -31,7 +32,7 @@ use std::thread;
 use bmt_server_core::channel::{Opened, Page, Read, Retention};
 use bmt_shared::channel::ChannelName;
 
-use super::{Batch, Done, History, StoreFailure};
+use super::{Batch, Done, History, Known, Listing, StoreFailure};
 use crate::clock::Clock;
 use crate::namespaces::CurrentNamespaces;
 use housekeeping::Housekeeping;
@@ -115,6 +116,11 @@ impl History for SqliteHistory {
 
     fn read(&self, read: Read, done: Done<Page>) {
         let question = move |connection: &_| reads::read(connection, &read);
+        self.readers.ask(question, done);
+    }
+
+    fn list(&self, listing: Listing, done: Done<Vec<Known>>) {
+        let question = move |connection: &_| listing::list(connection, &listing);
         self.readers.ask(question, done);
     }
 

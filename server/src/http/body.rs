@@ -98,18 +98,6 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// How many entries of a page are wanted.
-pub(super) fn limit(asked: Option<usize>, usual: usize, most: usize) -> Result<usize, Refusal> {
-    let limit = asked.unwrap_or(usual);
-    if (1..=most).contains(&limit) {
-        return Ok(limit);
-    }
-    Err(Refusal::new(
-        ErrorCode::InvalidMessage,
-        format!("`limit` must be 1 to {most}."),
-    ))
-}
-
 /// An answer that no cache may keep: it holds a secret.
 pub(super) fn unstored(answer: impl IntoResponse) -> impl IntoResponse {
     let no_store = HeaderValue::from_static("no-store");

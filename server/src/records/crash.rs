@@ -57,8 +57,9 @@ pub struct Crash {
 pub struct CrashPage {
     /// The crashes.
     pub errors: Vec<Crash>,
-    /// Whether older ones follow: ask with `before` = the last one's `lastAt`.
-    pub has_more: bool,
+    /// Names the next page, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
 }
 
 impl Records {
@@ -72,13 +73,12 @@ impl Records {
             .await
     }
 
-    /// A page of crashes last reported before `before_ms`.
+    /// A page of crashes, behind the one that was last reported at this time, ms, and has this id.
     ///
     /// # Errors
     /// Where the store cannot be read.
-    pub async fn crashes(&self, before_ms: Option<u64>, limit: usize) -> Result<CrashPage, RecordsError> {
-        self.read(move |connection| page(connection, before_ms, limit))
-            .await
+    pub async fn crashes(&self, behind: Option<(u64, u64)>, limit: usize) -> Result<CrashPage, RecordsError> {
+        self.read(move |connection| page(connection, behind, limit)).await
     }
 }
 
@@ -113,13 +113,14 @@ fn keep(connection: &Connection, report: &CrashReport, now_ms: u64) -> rusqlite:
     Ok(())
 }
 
-fn page(connection: &Connection, before_ms: Option<u64>, limit: usize) -> rusqlite::Result<CrashPage> {
+fn page(connection: &Connection, behind: Option<(u64, u64)>, limit: usize) -> rusqlite::Result<CrashPage> {
+    let (last_ms, last_id) = behind.map_or((i64::MAX, i64::MAX), |(ms, id)| (to_sql(ms), to_sql(id)));
     let mut statement = connection.prepare_cached(
         "SELECT id, error, stack, component_stack, user_id, agent, address, reports, first_ms, last_ms FROM crash
-         WHERE last_ms < ?1 ORDER BY last_ms DESC, id DESC LIMIT ?2",
+         WHERE (last_ms, id) < (?1, ?2) ORDER BY last_ms DESC, id DESC LIMIT ?3",
     )?;
     let most = i64::try_from(limit + 1).expect("a few hundred");
-    let rows = statement.query_map(params![before_ms.map_or(i64::MAX, to_sql), most], |row| {
+    let rows = statement.query_map(params![last_ms, last_id, most], |row| {
         Ok(Crash {
             id: from_sql(row.get(0)?),
             error: row.get(1)?,
@@ -136,5 +137,7 @@ fn page(connection: &Connection, before_ms: Option<u64>, limit: usize) -> rusqli
     let mut errors = rows.collect::<rusqlite::Result<Vec<_>>>()?;
     let has_more = errors.len() > limit;
     errors.truncate(limit);
-    Ok(CrashPage { errors, has_more })
+    let last = errors.last().filter(|_| has_more);
+    let next_cursor = last.map(|last| format!("{}.{}", last.last_at, last.id));
+    Ok(CrashPage { errors, next_cursor })
 }

@@ -8,9 +8,10 @@ use utoipa::ToSchema;
 
 use super::Shards;
 use super::command::Command;
+use crate::history::Listing;
 use crate::outbox::Outbox;
 
-/// One channel in use.
+/// One channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChannelDetail {
@@ -20,7 +21,7 @@ pub struct ChannelDetail {
     pub subscribers: u64,
     /// Messages that are kept.
     pub message_count: u64,
-    /// Since when it is in use without a pause, ms since the Unix epoch.
+    /// When its first message came; where there is none, since when it is in use. Ms since the Unix epoch.
     pub created_at: u64,
     /// The newest message's number.
     pub seq: u64,
@@ -33,7 +34,7 @@ impl ChannelDetail {
             name: name.as_str().to_owned(),
             subscribers: about.subscribers,
             message_count: about.messages,
-            created_at: about.opened_at_ms,
+            created_at: about.created_ms,
             seq: about.top,
         }
     }
@@ -42,8 +43,8 @@ impl ChannelDetail {
 /// What a survey asks for.
 #[derive(Clone, Debug)]
 pub(super) enum Wanted {
-    /// By name: those that begin with the first text and stand behind the second.
-    Names(String, String),
+    /// By name.
+    Listed(Listing),
     /// Those with the most subscribers.
     Largest,
     /// One.
@@ -76,9 +77,7 @@ pub(super) struct Surveyed {
 impl Wanted {
     pub(super) fn includes(&self, name: &ChannelName) -> bool {
         match self {
-            Self::Names(prefix, after) => {
-                name.as_str().starts_with(prefix.as_str()) && name.as_str() > after.as_str()
-            }
+            Self::Listed(listing) => listing.includes(name.as_str()),
             Self::Largest => true,
             Self::Only(only) => only == name,
         }
@@ -91,18 +90,13 @@ impl Wanted {
                 .subscribers
                 .cmp(&one.subscribers)
                 .then_with(|| one.name.cmp(&other.name)),
-            Self::Names(..) | Self::Only(_) => one.name.cmp(&other.name),
+            Self::Listed(_) | Self::Only(_) => one.name.cmp(&other.name),
         });
         details.truncate(limit);
     }
 }
 
 impl Shards {
-    /// Channels in use whose names begin with `prefix` and stand behind `after`, in the order of their names.
-    pub async fn channels(&self, prefix: String, after: String, limit: usize) -> Vec<ChannelDetail> {
-        self.survey(Wanted::Names(prefix, after), limit).await.details
-    }
-
     /// How many channels are in use, and those with the most subscribers.
     pub async fn largest(&self, limit: usize) -> (usize, Vec<ChannelDetail>) {
         let surveyed = self.survey(Wanted::Largest, limit).await;
@@ -123,7 +117,7 @@ impl Shards {
         surveyed.details.first().map_or(0, |detail| detail.subscribers)
     }
 
-    async fn survey(&self, wanted: Wanted, limit: usize) -> Surveyed {
+    pub(super) async fn survey(&self, wanted: Wanted, limit: usize) -> Surveyed {
         let asked: Vec<_> = self
             .0
             .shards

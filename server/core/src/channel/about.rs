@@ -13,8 +13,8 @@ pub struct About {
     pub messages: u64,
     /// The newest message's number; 0 where there is none.
     pub top: Seq,
-    /// Since when the channel is in memory, ms since the Unix epoch.
-    pub opened_at_ms: u64,
+    /// When its first message came; where there is none, since when it is in memory. Ms since the Unix epoch.
+    pub created_ms: u64,
 }
 
 impl<S: Clone> Channel<S> {
@@ -25,7 +25,7 @@ impl<S: Clone> Channel<S> {
             subscribers: self.subscriber_count(),
             messages: (self.top + 1).saturating_sub(self.oldest.max(1)),
             top: self.top,
-            opened_at_ms: self.opened_at_ms,
+            created_ms: self.created_ms,
         }
     }
 }

@@ -69,4 +69,6 @@ pub struct Opened {
     pub newest: Vec<Arc<Entry>>,
     /// Up to where which user has read; at most [`READERS`](super::READERS).
     pub readers: Vec<(UserId, Seq)>,
+    /// When its first message came, ms since the Unix epoch; none where there never was one.
+    pub created_ms: Option<u64>,
 }

@@ -66,6 +66,7 @@ pub struct Stream {
     /// Keys by age, with the time at which they are forgotten.
     forgets: VecDeque<(u64, (UserId, MessageId))>,
     readers: Readers,
+    created_ms: Option<u64>,
 }
 
 impl Stream {
@@ -80,6 +81,7 @@ impl Stream {
             keys: HashMap::new(),
             forgets: VecDeque::new(),
             readers: Readers::default(),
+            created_ms: None,
         }
     }
 
@@ -103,6 +105,7 @@ impl Stream {
             Err(failure) => return Appended::Refused(failure),
         };
         self.top += 1;
+        self.created_ms.get_or_insert(now_ms);
         let known = Known {
             id: draft.id.clone(),
             seq: self.top,
@@ -176,6 +179,7 @@ impl Stream {
             oldest: self.oldest(),
             newest,
             readers: self.readers.iter().collect(),
+            created_ms: self.created_ms,
         }
     }
 
@@ -208,7 +212,21 @@ impl Stream {
         self.entries.is_empty() && self.keys.is_empty() && self.readers.is_empty()
     }
 
-    fn oldest(&self) -> Seq {
+    /// Newest seq; 0 before the first message.
+    #[must_use]
+    pub fn top(&self) -> Seq {
+        self.top
+    }
+
+    /// When its first message came, ms since the Unix epoch.
+    #[must_use]
+    pub fn created_ms(&self) -> Option<u64> {
+        self.created_ms
+    }
+
+    /// Oldest seq that is kept, as far as is known: by age it may be higher.
+    #[must_use]
+    pub fn oldest(&self) -> Seq {
         self.entries.front().map_or(self.top + 1, |entry| entry.seq())
     }
 

@@ -66,6 +66,7 @@ pub(super) fn open(
             oldest: 1,
             newest: Vec::new(),
             readers: Vec::new(),
+            created_ms: None,
         });
     };
     let oldest = oldest_kept(&snapshot, &row, retention, now_ms)?;
@@ -77,12 +78,16 @@ pub(super) fn open(
     };
     let (newest, _) = run(&snapshot, topic, &row, (oldest, row.top), true, &bounds)?;
     let readers = readers(&snapshot, &row)?;
+    let created_ms = snapshot
+        .prepare_cached("SELECT created_at FROM channels WHERE id = ?1")?
+        .query_row([row.id()], |found| found.get::<_, Option<i64>>(0))?;
     Ok(Opened {
         epoch: row.epoch,
         top: row.top,
         oldest,
         newest,
         readers,
+        created_ms: created_ms.map(i64::cast_unsigned),
     })
 }
 

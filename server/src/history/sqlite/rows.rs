@@ -91,6 +91,11 @@ impl Rows {
         transaction
             .prepare_cached("UPDATE channels SET top = ?2, oldest = ?3 WHERE id = ?1")?
             .execute([row.id, row.top.cast_signed(), row.oldest.cast_signed()])?;
+        if row.top == 1 {
+            transaction
+                .prepare_cached("UPDATE channels SET created_at = ?2 WHERE id = ?1")?
+                .execute([row.id, draft.timestamp.cast_signed()])?;
+        }
         let fate = Fate::Stored {
             seq: row.top,
             epoch: row.epoch.clone(),

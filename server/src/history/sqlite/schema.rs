@@ -67,6 +67,11 @@ const MIGRATIONS: &[&str] = &[
     ALTER TABLE messages ADD COLUMN reactions TEXT;
     CREATE INDEX messages_by_id ON messages (id);
     CREATE INDEX messages_by_target ON messages (amends) WHERE amends IS NOT NULL;",
+    // When a channel's first message came. Of older ones that is not known any more: it is what is left.
+    "ALTER TABLE channels ADD COLUMN created_at INTEGER;
+    UPDATE channels SET created_at = (
+        SELECT timestamp FROM messages WHERE place = (channels.id << 36) + channels.oldest
+    );",
 ];
 
 /// Databases up to this size are checked whole at every start, in well under the 3 s that a start may take. A

@@ -1,4 +1,4 @@
-//! `/api/v1/channels`: the channels that are in use, and who is present on one (SPEC §8).
+//! `/api/v1/channels`: the channels that there are, and who is present on one (SPEC §8).
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -8,23 +8,22 @@ use bmt_shared::error::ErrorCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::http::body::{self, Query};
+use crate::history::Listing;
+use crate::http::body::Query;
 use crate::http::control::Control;
+use crate::http::paging::{self, PAGE, PAGE_MAX};
 use crate::http::{Refusal, reply};
 use crate::shards::ChannelDetail;
-
-/// Channels of a page where nothing is said.
-const PAGE: usize = 100;
-/// Most channels of a page.
-const PAGE_MAX: usize = 1_000;
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct Wanted {
     /// Only names that begin so.
     prefix: Option<String>,
-    /// Only names behind this one: the next page.
-    after: Option<String>,
+    /// Only names with this in them; upper and lower case are the same.
+    search: Option<String>,
+    /// The next page: what the last one named as `nextCursor`.
+    cursor: Option<String>,
     /// Most channels, 1–1000; 100 where nothing is said.
     limit: Option<usize>,
 }
@@ -33,23 +32,31 @@ pub(in crate::http) struct Wanted {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct Channels {
-    /// Channels with subscribers, or used within the last minutes.
+    /// Those in use, and those of which messages are kept.
     channels: Vec<ChannelDetail>,
-    /// Whether more follow: ask with `after` = the last name.
-    has_more: bool,
+    /// Names the next page, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
 }
 
 pub(super) async fn list(
     State(control): State<Control>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Channels>, Refusal> {
-    let limit = body::limit(wanted.limit, PAGE, PAGE_MAX)?;
-    let after = wanted.after.unwrap_or_default();
-    let prefix = wanted.prefix.unwrap_or_default();
-    let mut channels = control.shards.channels(prefix, after, limit + 1).await;
-    let has_more = channels.len() > limit;
-    channels.truncate(limit);
-    Ok(Json(Channels { channels, has_more }))
+    let limit = paging::limit(wanted.limit, PAGE, PAGE_MAX)?;
+    let listing = Listing {
+        prefix: wanted.prefix.unwrap_or_default(),
+        containing: wanted.search.unwrap_or_default().to_ascii_lowercase(),
+        after: wanted.cursor.unwrap_or_default(),
+        limit: limit + 1,
+    };
+    let channels = control.shards.directory(listing).await;
+    let mut channels = channels.map_err(|failure| reply::refuse(failure.into()))?;
+    let next_cursor = paging::cut(&mut channels, limit, |channel| channel.name.clone());
+    Ok(Json(Channels {
+        channels,
+        next_cursor,
+    }))
 }
 
 pub(super) async fn presence(

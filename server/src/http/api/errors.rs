@@ -17,6 +17,7 @@ use crate::clock;
 use crate::http::Refusal;
 use crate::http::body::{self, Query};
 use crate::http::control::Control;
+use crate::http::paging;
 use crate::http::visitor::Visitor;
 use crate::records::{CrashPage, CrashReport};
 
@@ -49,8 +50,8 @@ pub(in crate::http) struct Report {
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct Wanted {
-    /// Only crashes last reported before this time, ms since the Unix epoch: the next page.
-    before: Option<u64>,
+    /// The next page: what the last one named as `nextCursor`.
+    cursor: Option<String>,
     /// Most crashes, 1–200; 50 where nothing is said.
     limit: Option<usize>,
 }
@@ -124,10 +125,20 @@ pub(super) async fn list(
     State(control): State<Control>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<CrashPage>, Refusal> {
-    let limit = body::limit(wanted.limit, PAGE, PAGE_MAX)?;
-    let page = control.records.crashes(wanted.before, limit).await;
+    let limit = paging::limit(wanted.limit, PAGE, PAGE_MAX)?;
+    let behind = match &wanted.cursor {
+        None => None,
+        Some(cursor) => Some(place(cursor).ok_or_else(paging::unknown)?),
+    };
+    let page = control.records.crashes(behind, limit).await;
     page.map(Json)
         .map_err(|error| Refusal::incident("crash reports could not be read", &error))
+}
+
+/// When the last crash of a page was reported last, and its id.
+fn place(cursor: &str) -> Option<(u64, u64)> {
+    let (last_ms, id) = cursor.split_once('.')?;
+    Some((last_ms.parse().ok()?, id.parse().ok()?))
 }
 
 fn cut(text: &str, characters: usize) -> String {

@@ -10,9 +10,9 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::channels::topic;
-use crate::http::body::{self, Query};
+use crate::http::body::Query;
 use crate::http::control::Control;
-use crate::http::{Refusal, reply};
+use crate::http::{Refusal, paging, reply};
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -42,7 +42,7 @@ pub(super) async fn get(
             return Err(Refusal::new(ErrorCode::InvalidMessage, message));
         }
     };
-    let limit = body::limit(wanted.limit, HISTORY_PAGE, HISTORY_PAGE_MAX)?;
+    let limit = paging::limit(wanted.limit, HISTORY_PAGE, HISTORY_PAGE_MAX)?;
     let query = HistoryQuery { topic, range, limit };
     let answer = Control::ask(|answer| control.shards.history(query, answer)).await;
     Ok(reply::respond("", &answer))

@@ -15,8 +15,9 @@ use utoipa::IntoParams;
 
 use crate::figures::{METRICS_CHANNEL, Stats};
 use crate::http::Refusal;
-use crate::http::body::{self, Query};
+use crate::http::body::Query;
 use crate::http::control::Control;
+use crate::http::paging;
 
 /// How often listeners are told.
 const TELL_EVERY: Duration = Duration::from_secs(5);
@@ -36,7 +37,7 @@ pub(super) async fn get(
     State(control): State<Control>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Stats>, Refusal> {
-    let details = body::limit(wanted.channels, DETAILS, DETAILS_MAX)?;
+    let details = paging::limit(wanted.channels, DETAILS, DETAILS_MAX)?;
     Ok(Json(control.figures.stats(details).await))
 }
 

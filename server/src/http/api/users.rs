@@ -10,25 +10,21 @@ use bmt_shared::identity::Role;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::accounts::{Account, AccountError, NewAccount};
+use crate::accounts::{Account, NewAccount};
 use crate::config::Secret;
 use crate::http::Refusal;
 use crate::http::access::{Audited, Operator};
 use crate::http::body::{self, Query};
 use crate::http::control::Control;
-
-/// Users of a page where nothing is said.
-const PAGE: usize = 100;
-/// Most users of a page.
-const PAGE_MAX: usize = 1_000;
-/// When to come again where too many passwords are hashed, ms.
-const BUSY_RETRY_MS: u64 = 2_000;
+use crate::http::paging::{self, PAGE, PAGE_MAX};
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct Wanted {
-    /// Only users behind the one of this id: the next page.
-    after: Option<String>,
+    /// Only where the id, the username or the name has this in it; upper and lower case are the same.
+    search: Option<String>,
+    /// The next page: what the last one named as `nextCursor`.
+    cursor: Option<String>,
     /// Most users, 1–1000; 100 where nothing is said.
     limit: Option<usize>,
 }
@@ -36,6 +32,7 @@ pub(in crate::http) struct Wanted {
 /// A built-in account, or a user from elsewhere of whom something is kept here.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = UserListed)]
 pub(in crate::http) struct Listed {
     user_id: String,
     /// What is typed at login; none for a user from elsewhere.
@@ -57,8 +54,9 @@ pub(in crate::http) struct Users {
     users: Vec<Listed>,
     /// All there are.
     total: usize,
-    /// Whether more follow: ask with `after` = the last id.
-    has_more: bool,
+    /// Names the next page, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
 }
 
 /// An account to make.
@@ -78,6 +76,7 @@ pub(in crate::http) struct NewUser {
 /// What is to be another way; what is left out stays.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = UserChange)]
 pub(in crate::http) struct Change {
     /// Outranks the token's, on live connections too.
     #[schema(value_type = Option<String>)]
@@ -105,33 +104,60 @@ pub(super) async fn list(
     State(control): State<Control>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Users>, Refusal> {
-    let limit = body::limit(wanted.limit, PAGE, PAGE_MAX)?;
+    let limit = paging::limit(wanted.limit, PAGE, PAGE_MAX)?;
+    let search = wanted.search.unwrap_or_default().to_lowercase();
     let all = control.node.accounts.list().await;
-    let all = all.map_err(|error| Refusal::incident("the users could not be read", &error))?;
+    let mut all = all.map_err(|error| Refusal::incident("the users could not be read", &error))?;
+    all.sort_by(|one, other| Cursor::of(one).cmp(&Cursor::of(other)));
     let total = all.len();
-    let begin = match &wanted.after {
-        None => 0,
-        Some(after) => all
-            .iter()
-            .position(|account| account.user.user_id.as_str() == after)
-            .map(|at| at + 1)
-            .ok_or_else(|| {
-                Refusal::new(
-                    ErrorCode::InvalidMessage,
-                    "`after` is no user of the list. Begin again without it.",
-                )
-            })?,
-    };
+    // A user who was removed meanwhile is no place to go on from, but the time of its making is.
+    let behind = wanted.cursor.as_deref().map(Cursor::parse).transpose()?;
+    let mut users: Vec<_> = all
+        .into_iter()
+        .filter(|account| behind.as_ref().is_none_or(|cursor| *cursor < Cursor::of(account)))
+        .map(Listed::from)
+        .filter(|user| user.has(&search))
+        .take(limit + 1)
+        .collect();
+    let next_cursor = paging::cut(&mut users, limit, |last| {
+        format!("{}.{}", last.created_at, last.user_id)
+    });
     Ok(Json(Users {
-        users: all
-            .into_iter()
-            .skip(begin)
-            .take(limit)
-            .map(Listed::from)
-            .collect(),
+        users,
         total,
-        has_more: total > begin + limit,
+        next_cursor,
     }))
+}
+
+/// The last user of a page.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Cursor<'a> {
+    created_ms: u64,
+    user_id: &'a str,
+}
+
+impl<'a> Cursor<'a> {
+    fn parse(text: &'a str) -> Result<Self, Refusal> {
+        let (created, user_id) = text.split_once('.').ok_or_else(paging::unknown)?;
+        let created_ms = created.parse().map_err(|_| paging::unknown())?;
+        Ok(Self { created_ms, user_id })
+    }
+
+    fn of(account: &'a Account) -> Self {
+        Self {
+            created_ms: account.created_ms,
+            user_id: account.user.user_id.as_str(),
+        }
+    }
+}
+
+impl Listed {
+    /// Whether `text`, in lower case, is somewhere in it.
+    fn has(&self, text: &str) -> bool {
+        let fields = [Some(&self.user_id), self.username.as_ref(), Some(&self.name)];
+        let mut fields = fields.into_iter().flatten();
+        text.is_empty() || fields.any(|field| field.to_lowercase().contains(text))
+    }
 }
 
 pub(super) async fn create(
@@ -144,7 +170,7 @@ pub(super) async fn create(
         role: new.role.unwrap_or_default(),
         password: new.password.map(Secret::new),
     });
-    let made = Listed::from(made.await.map_err(refusal)?);
+    let made = Listed::from(made.await?);
     let audited = Audited::target(made.user_id.clone());
     Ok(audited.on((StatusCode::CREATED, Json(made))))
 }
@@ -153,8 +179,7 @@ pub(super) async fn get(
     State(control): State<Control>,
     Path(id): Path<String>,
 ) -> Result<Json<Listed>, Refusal> {
-    let account = control.node.accounts.get(&UserId::new(&id)).await;
-    account.map(|account| Json(account.into())).map_err(refusal)
+    Ok(Json(control.node.accounts.get(&UserId::new(&id)).await?.into()))
 }
 
 pub(super) async fn change(
@@ -168,18 +193,15 @@ pub(super) async fn change(
     }
     let (accounts, user) = (&control.node.accounts, UserId::new(&id));
     if let Some(password) = &change.password {
-        accounts
-            .set_password(&user, &Secret::new(password))
-            .await
-            .map_err(refusal)?;
+        accounts.set_password(&user, &Secret::new(password)).await?;
     }
     if let Some(role) = change.role {
-        accounts.set_role(&user, role).await.map_err(refusal)?;
+        accounts.set_role(&user, role).await?;
     }
     match change.blocked {
-        Some(true) => accounts.block(&user).await.map_err(refusal)?,
-        Some(false) => accounts.unblock(&user).await.map_err(refusal)?,
-        None => accounts.get(&user).await.map_err(refusal)?,
+        Some(true) => accounts.block(&user).await?,
+        Some(false) => accounts.unblock(&user).await?,
+        None => accounts.get(&user).await?,
     };
     get(State(control.clone()), Path(id)).await
 }
@@ -192,10 +214,10 @@ pub(super) async fn remove(
     not_oneself(&operator, &id)?;
     let user = UserId::new(&id);
     let accounts = &control.node.accounts;
-    accounts.get(&user).await.map_err(refusal)?;
+    accounts.get(&user).await?;
     // Before the account: should this fail, the request can be made again.
     control.node.members.forget(&user).await?;
-    accounts.remove(&user).await.map_err(refusal)?;
+    accounts.remove(&user).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -206,7 +228,7 @@ pub(super) async fn block(
 ) -> Result<Json<Listed>, Refusal> {
     not_oneself(&operator, &id)?;
     let account = control.node.accounts.block(&UserId::new(&id)).await;
-    account.map(|account| Json(account.into())).map_err(refusal)
+    Ok(Json(account?.into()))
 }
 
 pub(super) async fn unblock(
@@ -214,7 +236,7 @@ pub(super) async fn unblock(
     Path(id): Path<String>,
 ) -> Result<Json<Listed>, Refusal> {
     let account = control.node.accounts.unblock(&UserId::new(&id)).await;
-    account.map(|account| Json(account.into())).map_err(refusal)
+    Ok(Json(account?.into()))
 }
 
 /// An administrator who locks the own account out may be the last one.
@@ -224,16 +246,4 @@ pub(super) fn not_oneself(operator: &Operator, id: &str) -> Result<(), Refusal> 
         return Err(Refusal::new(ErrorCode::InvalidOperation, message));
     }
     Ok(())
-}
-
-fn refusal(error: AccountError) -> Refusal {
-    match error {
-        AccountError::Unknown => Refusal::not_found(error.to_string()),
-        AccountError::Taken => Refusal::new(ErrorCode::InvalidOperation, error.to_string()),
-        AccountError::Unfit(why) => Refusal::new(ErrorCode::InvalidMessage, why),
-        AccountError::Busy => {
-            Refusal::new(ErrorCode::RateLimited, error.to_string()).retry_after(BUSY_RETRY_MS)
-        }
-        AccountError::Store(error) => Refusal::incident("the account store failed", &error),
-    }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use bmt_server_core::channel::{Opened, Page, Read, Retention};
 use bmt_shared::channel::ChannelName;
 
-use crate::history::{Batch, Done, Histories, History, MemoryHistory, StoreFailure};
+use crate::history::{Batch, Done, Histories, History, Known, Listing, MemoryHistory, StoreFailure};
 
 type Held = Box<dyn FnOnce() + Send>;
 
@@ -107,6 +107,11 @@ impl History for Gate {
     fn read(&self, read: Read, done: Done<Page>) {
         let inner = self.inner.clone();
         self.answer(move || inner.read(read, done));
+    }
+
+    fn list(&self, listing: Listing, done: Done<Vec<Known>>) {
+        let inner = self.inner.clone();
+        self.answer(move || inner.list(listing, done));
     }
 
     fn release(&self, _: &ChannelName) {

@@ -231,6 +231,7 @@ fn the_tail_stays_within_its_bounds() {
         oldest: 1,
         newest: Vec::new(),
         readers: Vec::new(),
+        created_ms: None,
     };
     assert_eq!(
         Channel::<()>::new(topic(), &namespace(), empty, 0).tail_bytes(),
