@@ -7,6 +7,7 @@
 //! All of socketioxide stays in `socketio`; the raw endpoint's framing stays in `raw`.
 
 mod about;
+mod arrival;
 mod batches;
 mod calls;
 mod frame;
@@ -25,6 +26,7 @@ mod terms;
 mod raw;
 mod socketio;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bmt_server_core::session::{Memberships, Rules};
@@ -33,6 +35,7 @@ use crate::clock;
 use crate::config::{Config, HeartbeatConfig};
 use crate::node::Node;
 use crate::outbox::Bounds;
+use crate::records::{Denials, Denied};
 use crate::shards::Shards;
 
 pub use about::About;
@@ -129,9 +132,20 @@ pub struct Context {
     shards: Shards,
     settings: Settings,
     live: Live,
+    denials: Denials,
 }
 
 impl Context {
+    /// Notes that somebody was not let in, for the audit log; `status` is the HTTP status, or what it would be.
+    fn deny(&self, address: IpAddr, reason: &'static str, status: u16) {
+        self.denials.note(Denied {
+            address: Some(address),
+            user: None,
+            reason,
+            status,
+        });
+    }
+
     /// The server's clock, ms since the Unix epoch.
     fn now_ms(&self) -> u64 {
         clock::unix_ms()

@@ -6,6 +6,7 @@
 
 mod audit;
 mod crash;
+mod denials;
 mod key;
 mod schema;
 mod writer;
@@ -25,6 +26,7 @@ use writer::Writer;
 
 pub use audit::{Actor, AuditEntry, AuditPage, AuditQuery, AuditRow, Outcome};
 pub use crash::{Crash, CrashPage, CrashReport};
+pub use denials::{Denials, Denied};
 pub use key::{ApiKey, KEY_PREFIX, KeyError, NewKey, Scope};
 
 /// The file in the data folder.

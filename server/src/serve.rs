@@ -30,7 +30,7 @@ use crate::members::Members;
 use crate::namespaces::CurrentNamespaces;
 use crate::node::Node;
 use crate::random;
-use crate::records::{self, RECORDS_FILE, Records};
+use crate::records::{self, Denials, RECORDS_FILE, Records};
 use crate::shards::{self, Shards};
 use crate::shutdown::{SHUTDOWN_LIMIT, Shutdown};
 
@@ -192,7 +192,8 @@ pub async fn start(mut config: Config, dev_password: Option<Secret>) -> Result<R
     let keys = node.authenticator.follow_keys(&node.shutdown).await;
     keys.map_err(StartError::Keys)?;
     let shards = shards(&node, &namespaces);
-    let realtime = Realtime::new(node.clone(), shards.clone());
+    let denials = Denials::start(records.clone(), &node.shutdown);
+    let realtime = Realtime::new(node.clone(), shards.clone(), denials);
     let live = realtime.live().clone();
     let reloading = Reloading::new(node.clone(), shards.clone(), namespaces, realtime.follower());
     let control = http::Control::new(node.clone(), shards, live.clone(), records);

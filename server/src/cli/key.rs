@@ -141,6 +141,7 @@ async fn note(records: &Records, act: &str, target: &str, outcome: Outcome) -> R
         status: 0,
         address: None,
         request: String::new(),
+        times: 1,
     };
     let noted = records.note(entry).await;
     noted.map_err(|error| format!("It is done, and the audit log could not be written: {error}."))

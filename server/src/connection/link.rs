@@ -19,10 +19,12 @@ use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
+use super::arrival::Arrival;
 use super::calls::{Calls, Pending, Speak};
 use crate::auth::{Grant, Identity};
 use crate::outbox::{Encoded, Outbox, Outgoing, ReplyTo};
 use crate::random;
+use crate::records::Denied;
 use crate::shards::{Publisher, Shards, Subscriber};
 
 /// See the [module](self). A transport makes one when it knows who is there, hands it every frame that comes,
@@ -41,6 +43,7 @@ pub struct Connection {
     pub(super) began_ms: u64,
     // One short critical section per frame; reader, writer and timers of the connection share it.
     state: Mutex<State>,
+    pub(super) arrival: Arc<Arrival>,
 }
 
 /// What a connection is while it lives. Dropped as a whole when it ends.
@@ -63,7 +66,7 @@ pub(super) struct Callback(pub(super) Option<i64>);
 
 impl Connection {
     /// Begins a connection. The event `connected` is already the first thing in its outbox.
-    pub(super) fn begin(context: &Arc<Context>, identity: Identity) -> Arc<Self> {
+    pub(super) fn begin(context: &Arc<Context>, identity: Identity, arrival: Arc<Arrival>) -> Arc<Self> {
         let now_ms = context.now_ms();
         let Identity {
             user,
@@ -87,6 +90,7 @@ impl Connection {
                 calls: Calls::default(),
                 grant,
             }))),
+            arrival,
         });
         connection.say(ServerEvent::Connected(Connected {
             connection_id: connection.id.clone(),
@@ -99,6 +103,7 @@ impl Connection {
         connection.with(|open| connection.note_deadline(open));
         context.shards.meters().connections.add(1);
         if !context.live.enter(&connection, &connection.user_id) {
+            connection.deny_for_its_user();
             connection.close(
                 CloseCode::LimitReached,
                 "connections_per_user",
@@ -110,6 +115,16 @@ impl Connection {
         connection.judge_again();
         connection.follow(&context.node.current().terms);
         connection
+    }
+
+    /// Its user has as many connections as one may have.
+    fn deny_for_its_user(&self) {
+        self.context.denials.note(Denied {
+            address: Some(self.arrival.address),
+            user: Some(self.user_id.clone()),
+            reason: "connections_per_user",
+            status: ErrorCode::RateLimited.http_status(),
+        });
     }
 
     /// The connection's public name.

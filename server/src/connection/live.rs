@@ -34,6 +34,14 @@ pub enum Full {
 }
 
 impl Full {
+    /// The setting that is reached, and the status of the refusal.
+    pub(super) fn told(self) -> (&'static str, u16) {
+        match self {
+            Self::Node => ("connections", 503),
+            Self::Address => ("connections_per_address", 429),
+        }
+    }
+
     /// The handshake's answer: official clients come back after it, by their own backoff.
     pub(super) fn response(self) -> Response {
         let (status, message) = match self {

@@ -16,10 +16,13 @@ use tower_http::compression::predicate::SizeAbove;
 use super::handshake::refusal;
 use super::{Context, Follower, Live, Settings, memberships, raw, revocation, socketio};
 use crate::node::Node;
+use crate::records::Denials;
 use crate::shards::Shards;
 
 /// What a poll fetches is compressed from this size on, bytes, as official servers do.
 const COMPRESSED_FROM: u64 = 1_024;
+/// Why a page was not let in, in the audit log.
+const FOREIGN: &str = "foreign_origin";
 
 /// See the [module](self).
 pub struct Realtime {
@@ -30,7 +33,7 @@ pub struct Realtime {
 impl Realtime {
     /// Opens no socket: that is whoever serves [`Self::router`].
     #[must_use]
-    pub fn new(node: Arc<Node>, shards: Shards) -> Self {
+    pub fn new(node: Arc<Node>, shards: Shards, denials: Denials) -> Self {
         let (settings, live) = {
             let current = node.current();
             (Settings::of(&current.config), Live::new(current.terms.capacity))
@@ -40,6 +43,7 @@ impl Realtime {
             shards,
             settings,
             live,
+            denials,
         });
         revocation::watch(&context);
         memberships::watch(&context);
@@ -55,6 +59,7 @@ impl Realtime {
             if endpoint.context.node.origin_allowed(request.headers()) {
                 endpoint.handle(address, request).await
             } else {
+                endpoint.context.deny(address, FOREIGN, 403);
                 socketio::foreign()
             }
         });
@@ -64,6 +69,7 @@ impl Realtime {
             if context.node.origin_allowed(request.headers()) {
                 raw::handle(context, address, request)
             } else {
+                context.deny(address, FOREIGN, 403);
                 let message = "pages of this origin may not connect; add it to `http.allowed_origins`";
                 let failure = Failure::new(ErrorCode::PermissionDenied, message);
                 refusal(StatusCode::FORBIDDEN, &failure)

@@ -190,6 +190,7 @@ impl Attempt {
             status,
             address: self.address,
             request: self.request,
+            times: 1,
         }
     }
 }

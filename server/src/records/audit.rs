@@ -123,6 +123,8 @@ pub struct AuditEntry {
     pub address: Option<IpAddr>,
     /// The request's id, as the answer and the server's log have it.
     pub request: String,
+    /// How many attempts that were alike it stands for; 1 but for handshakes.
+    pub times: u32,
 }
 
 /// One row of the log.
@@ -147,8 +149,10 @@ pub struct AuditRow {
     status: u16,
     /// From where.
     address: String,
-    /// The request's id.
+    /// The request's id; empty where there is none.
     request_id: String,
+    /// How many attempts that were alike the row stands for.
+    times: u32,
 }
 
 /// Which rows are asked for.
@@ -178,8 +182,9 @@ pub struct AuditQuery {
 pub struct AuditPage {
     /// The rows.
     pub entries: Vec<AuditRow>,
-    /// Whether older ones follow: ask with `before` = the last id.
-    pub has_more: bool,
+    /// Names the next page, of older ones, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
 }
 
 impl Records {
@@ -225,8 +230,8 @@ fn cut(text: &str) -> String {
 fn add(connection: &Connection, entry: &AuditEntry) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO audit (at_ms, actor_kind, actor, act, target, outcome, status, address, request)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO audit (at_ms, actor_kind, actor, act, target, outcome, status, address, request, times)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute(params![
             to_sql(entry.at_ms),
@@ -241,6 +246,7 @@ fn add(connection: &Connection, entry: &AuditEntry) -> rusqlite::Result<()> {
                 .map(|address| address.to_string())
                 .unwrap_or_default(),
             entry.request,
+            entry.times,
         ])?;
     Ok(())
 }
@@ -267,7 +273,7 @@ fn trim(connection: &Connection, retention: Retention, now_ms: u64) -> rusqlite:
 
 fn page(connection: &Connection, query: &AuditQuery) -> rusqlite::Result<AuditPage> {
     let mut sql =
-        "SELECT id, at_ms, actor_kind, actor, act, target, outcome, status, address, request FROM audit \
+        "SELECT id, at_ms, actor_kind, actor, act, target, outcome, status, address, request, times FROM audit \
                    WHERE 1 = 1"
             .to_owned();
     let mut values: Vec<Value> = Vec::new();
@@ -315,10 +321,15 @@ fn page(connection: &Connection, query: &AuditQuery) -> rusqlite::Result<AuditPa
             status: row.get(7)?,
             address: row.get(8)?,
             request_id: row.get(9)?,
+            times: row.get(10)?,
         })
     })?;
     let mut entries = rows.collect::<rusqlite::Result<Vec<_>>>()?;
     let has_more = entries.len() > limit;
     entries.truncate(limit);
-    Ok(AuditPage { entries, has_more })
+    let next_cursor = entries
+        .last()
+        .filter(|_| has_more)
+        .map(|last| last.id.to_string());
+    Ok(AuditPage { entries, next_cursor })
 }

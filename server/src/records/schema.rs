@@ -8,7 +8,7 @@ use crate::random;
 pub(super) const SCHEMA: Schema = Schema {
     // "BMTr".
     application_id: 0x424d_5472,
-    steps: &[RECORDS],
+    steps: &[RECORDS, TIMES],
 };
 
 /// Bytes of the key of the keyed hash.
@@ -61,6 +61,11 @@ const RECORDS: &str = "
         last_ms INTEGER NOT NULL
     ) STRICT;
     CREATE INDEX crash_age ON crash (last_ms);
+";
+
+const TIMES: &str = "
+    -- How many attempts that were alike the row stands for.
+    ALTER TABLE audit ADD COLUMN times INTEGER NOT NULL DEFAULT 1;
 ";
 
 /// The key of the keyed hash; the first call makes it.

@@ -9,6 +9,7 @@ use axum::http::HeaderValue;
 use axum::response::{IntoResponse, Response};
 use hyper_util::rt::TokioIo;
 
+use super::super::arrival::Arrival;
 use super::super::handshake::{Denied, accept, switching};
 use super::super::{Context, Seat};
 use super::opening::{Opening, SUBPROTOCOL};
@@ -22,18 +23,27 @@ pub(in super::super) fn handle(context: Arc<Context>, address: IpAddr, mut reque
     match prepare(&context, address, &request) {
         Ok((accept, opening, seat)) => {
             let upgraded = hyper::upgrade::on(&mut request);
+            let arrival = Arrival::raw(address, request.headers());
             let protocol = opening
                 .offers_subprotocol
                 .then(|| HeaderValue::from_static(SUBPROTOCOL));
             tokio::spawn(async move {
                 let _seat = seat;
                 if let Ok(Ok(upgraded)) = tokio::time::timeout(UPGRADE, upgraded).await {
-                    Pump::new(context, TokioIo::new(upgraded)).serve(opening).await;
+                    Pump::new(context, arrival, TokioIo::new(upgraded))
+                        .serve(opening)
+                        .await;
                 }
             });
             switching(accept, protocol)
         }
-        Err(denied) => denied.into_response(),
+        Err(denied) => {
+            if let Denied::Full(full) = &denied {
+                let (reason, status) = full.told();
+                context.deny(address, reason, status);
+            }
+            denied.into_response()
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 
+use super::super::arrival::Arrival;
 use super::super::link::{Alarm, closing};
 use super::super::requests::Incoming;
 use super::super::{Connection, Context};
@@ -22,6 +23,7 @@ use super::batch::Batch;
 use super::frames;
 use super::opening::{Credential, Opening};
 use super::wire::{Arrived, FAREWELL, Wire};
+use crate::auth::Identity;
 use crate::outbox::{Next, Outgoing};
 
 /// The outbox is taken from while fewer bytes than this wait to be written: several frames go out in one write.
@@ -30,6 +32,7 @@ const STAGE_BYTES: usize = 16 * 1_024;
 /// Serves one connection from its handshake to its end.
 pub(super) struct Pump<S> {
     context: Arc<Context>,
+    arrival: Arc<Arrival>,
     wire: Wire<S>,
     /// Where the client asked for several envelopes in one frame.
     batch: Option<Batch>,
@@ -73,11 +76,12 @@ struct AuthBody {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
-    pub(super) fn new(context: Arc<Context>, stream: S) -> Self {
+    pub(super) fn new(context: Arc<Context>, arrival: Arc<Arrival>, stream: S) -> Self {
         let most = usize::try_from(context.settings.frame_bytes).unwrap_or(usize::MAX);
         let interval_ms = context.settings.heartbeat.interval_ms;
         Self {
             context,
+            arrival,
             wire: Wire::new(stream, most),
             batch: None,
             heard: Instant::now(),
@@ -115,7 +119,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             Credential::Token(token) => token,
             Credential::Ticket(ticket) => {
                 return match self.context.node.authenticator.redeem(&ticket, now_ms) {
-                    Ok(identity) => Ok(Connection::begin(&self.context, identity)),
+                    Ok(identity) => Ok(self.begin(identity)),
                     Err(reason) => Err(self.refuse_token(reason)),
                 };
             }
@@ -135,13 +139,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             .admit(token.as_deref(), now_ms)
             .await
         {
-            Ok(identity) => Ok(Connection::begin(&self.context, identity)),
+            Ok(identity) => Ok(self.begin(identity)),
             Err(_) if self.context.node.authenticator.cannot_judge(token.as_deref()) => {
                 let spread = self.context.settings.retry_spread_ms;
                 Err(self.say_closing(closing(CloseCode::TryLater, "keys_out_of_reach", Some(spread))))
             }
             Err(reason) => Err(self.refuse_token(reason)),
         }
+    }
+
+    fn begin(&self, identity: Identity) -> Arc<Connection> {
+        Connection::begin(&self.context, identity, self.arrival.clone())
     }
 
     /// Waits for the first frame and takes the token out of it.
@@ -168,6 +176,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     }
 
     fn refuse_token(&mut self, reason: AuthReason) -> Over {
+        self.context.deny(self.arrival.address, reason.as_str(), 401);
         self.wire.stage_text(&frames::unauthenticated(reason));
         let code = if reason == AuthReason::Expired {
             CloseCode::TokenExpired

@@ -12,11 +12,13 @@ use socketioxide::extract::{SocketRef, TryData};
 use socketioxide::handler::{ConnectHandler, FromConnectParts, Value};
 use socketioxide::socket::{DisconnectReason, Socket};
 
-use super::super::{Connection, metadata};
+use super::super::arrival::Arrival;
+use super::super::{Connection, Context, metadata};
 use super::endpoint::Endpoint;
 use super::intake::Intake;
 use super::transport::Transport;
 use super::writer::Writer;
+use crate::auth::Identity;
 
 /// How long a session that was closed may take to be gone, before its CONNECT is answered into the void.
 const GONE: Duration = Duration::from_secs(2);
@@ -109,29 +111,49 @@ async fn admit<E>(
     credentials: Result<Option<Credentials>, E>,
 ) -> Result<(), Refused> {
     let context = &endpoint.context;
-    let credentials = credentials.map_err(|_| AuthReason::Malformed)?;
-    let told = sent.0 - credentials.as_ref().map_or(0, Credentials::bytes).min(sent.0);
-    metadata::admit("`auth`", told, context.settings.metadata_bytes).map_err(Refused::Metadata)?;
-    let (token, ticket) = credentials.map_or((None, None), |sent| (sent.token, sent.ticket));
-    let authenticator = &context.node.authenticator;
-    let identity = match ticket.filter(|_| token.is_none()) {
-        Some(ticket) => authenticator.redeem(&ticket, context.now_ms())?,
-        None => match authenticator.admit(token.as_deref(), context.now_ms()).await {
-            Err(_) if authenticator.cannot_judge(token.as_deref()) => {
-                return Err(send_away(endpoint, socket).await.into());
-            }
-            admitted => admitted?,
-        },
+    let parts = &socket.req_parts().extensions;
+    let arrival = parts.get::<Arc<Arrival>>().ok_or(AuthReason::Missing)?.clone();
+    let secret = credentials.as_ref().ok().and_then(Option::as_ref).map_or(0, Credentials::bytes);
+    metadata::admit("`auth`", sent.0.saturating_sub(secret), context.settings.metadata_bytes)
+        .map_err(Refused::Metadata)?;
+    let identity = match identify(context, credentials).await {
+        Ok(Some(identity)) => identity,
+        Ok(None) => return Err(send_away(endpoint, socket).await.into()),
+        Err(reason) => {
+            context.deny(arrival.address, reason.as_str(), 401);
+            return Err(reason.into());
+        }
     };
-    let connection = Connection::begin(context, identity);
+    let connection = Connection::begin(context, identity, arrival);
     let transport = transport_of(socket).ok_or(AuthReason::Missing)?;
     transport.carry(connection.clone());
+    if transport.is_on_websocket() {
+        // The upgrade came before the CONNECT.
+        connection.arrival.upgrade();
+    }
     socket.on_fallback(Intake(connection.clone()));
     socket.on_disconnect(async move |reason: DisconnectReason| match reason {
         DisconnectReason::HeartbeatTimeout => connection.lapse(),
         _ => connection.end(),
     });
     Ok(())
+}
+
+/// Answers none where nobody can tell as yet, for want of keys.
+async fn identify<E>(
+    context: &Context,
+    credentials: Result<Option<Credentials>, E>,
+) -> Result<Option<Identity>, AuthReason> {
+    let credentials = credentials.map_err(|_| AuthReason::Malformed)?;
+    let (token, ticket) = credentials.map_or((None, None), |sent| (sent.token, sent.ticket));
+    let authenticator = &context.node.authenticator;
+    if let Some(ticket) = ticket.filter(|_| token.is_none()) {
+        return authenticator.redeem(&ticket, context.now_ms()).map(Some);
+    }
+    match authenticator.admit(token.as_deref(), context.now_ms()).await {
+        Err(_) if authenticator.cannot_judge(token.as_deref()) => Ok(None),
+        admitted => admitted.map(Some),
+    }
 }
 
 /// Closes the transport of a client that may be welcome later: an answer to its CONNECT would keep an official

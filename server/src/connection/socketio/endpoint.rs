@@ -21,7 +21,8 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tower::ServiceExt;
 
-use super::super::handshake::{accept, switching};
+use super::super::arrival::Arrival;
+use super::super::handshake::{Denied, accept, switching};
 use super::super::{Context, metadata};
 use super::connect::{self, NAMESPACE};
 use super::frames;
@@ -87,13 +88,19 @@ impl Endpoint {
 
     /// Answers one request to `/socket.io/`.
     pub(in super::super) async fn handle(self: Arc<Self>, address: IpAddr, request: Request) -> Response {
-        match self.dispatch(address, request).await {
+        match self.clone().dispatch(address, request).await {
             Ok(response) => response,
-            Err(unserved) => unserved.into_response(),
+            Err(unserved) => {
+                if let Unserved::Denied(Denied::Full(full)) = &unserved {
+                    let (reason, status) = full.told();
+                    self.context.deny(address, reason, status);
+                }
+                unserved.into_response()
+            }
         }
     }
 
-    async fn dispatch(self: Arc<Self>, address: IpAddr, request: Request) -> Result<Response, Unserved> {
+    async fn dispatch(self: Arc<Self>, address: IpAddr, mut request: Request) -> Result<Response, Unserved> {
         let text = request.uri().query().unwrap_or_default();
         let query = Query::parse(request.method(), text)?;
         metadata::admit("the query", text.len(), self.context.settings.metadata_bytes)?;
@@ -101,6 +108,8 @@ impl Endpoint {
         match (query.way, query.sid) {
             (Way::Polling, None) => {
                 let transport = Transport::new(&self.sessions, seat()?, false);
+                let arrival = Arrival::polling(address, request.headers());
+                request.extensions_mut().insert(arrival);
                 Ok(self.open_polling(&transport, request).await)
             }
             (Way::Polling, Some(sid)) => {
@@ -109,6 +118,8 @@ impl Endpoint {
             }
             (Way::WebSocket, None) => {
                 let transport = Transport::new(&self.sessions, seat()?, true);
+                let arrival = Arrival::websocket(address, request.headers());
+                request.extensions_mut().insert(arrival);
                 self.open_websocket(transport, false, request)
             }
             (Way::WebSocket, Some(sid)) => {
@@ -181,9 +192,11 @@ impl Endpoint {
             let transport = Arc::downgrade(&transport);
             tokio::spawn(self.upgrade(turned_over, transport, uri));
         } else {
+            let arrival = request.extensions_mut().remove::<Arc<Arrival>>();
             tokio::spawn(async move {
                 if let Ok(Ok(upgraded)) = tokio::time::timeout(self.unfinished, turned_over).await {
-                    self.serve(TokioIo::new(upgraded), &[], &transport, uri).await;
+                    let stream = TokioIo::new(upgraded);
+                    self.serve(stream, &[], &transport, uri, arrival).await;
                 }
             });
         }
@@ -208,7 +221,10 @@ impl Endpoint {
             return transport.give_up_upgrade();
         };
         transport.enter_websocket();
-        let gone = self.serve(stream, &head, &transport, uri).await;
+        if let Some(connection) = transport.carried() {
+            connection.arrival.upgrade();
+        }
+        let gone = self.serve(stream, &head, &transport, uri, None).await;
         // An upgrade that fails now leaves the session on polling, closed to further upgrades, its heartbeat paused.
         // One that succeeds is not on polling any more, and does not mind.
         gone.await.ok();
@@ -216,18 +232,22 @@ impl Endpoint {
     }
 
     /// Hands a WebSocket to the library, which serves it in a task of its own; `head` was read from it already. The
-    /// answer is told when it is gone.
+    /// answer is told when it is gone. `arrival` is that of a session that begins with it.
     async fn serve(
         &self,
         stream: TokioIo<Upgraded>,
         head: &[u8],
         transport: &Arc<Transport>,
         uri: Uri,
+        arrival: Option<Arc<Arrival>>,
     ) -> oneshot::Receiver<()> {
         // Only the query is kept: headers hold cookies and tokens, and would stay as long as the session.
         let mut opening = Request::new(());
         *opening.uri_mut() = uri;
         opening.extensions_mut().insert(transport.clone());
+        if let Some(arrival) = arrival {
+            opening.extensions_mut().insert(arrival);
+        }
         let (stream, gone) = GuardedStream::new(stream, head, transport.clone());
         self.service.clone().oneshot((stream, opening)).await.ok();
         gone

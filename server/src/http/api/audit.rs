@@ -9,6 +9,7 @@ use utoipa::IntoParams;
 use crate::http::Refusal;
 use crate::http::body::Query;
 use crate::http::control::Control;
+use crate::http::paging;
 use crate::records::{AuditPage, AuditQuery, Outcome};
 
 /// Rows of a page where nothing is said.
@@ -31,8 +32,8 @@ pub(in crate::http) struct Wanted {
     from: Option<u64>,
     /// Before this time, ms since the Unix epoch.
     to: Option<u64>,
-    /// Only rows with a smaller id: the next page.
-    before: Option<u64>,
+    /// The next page: what the last one named as `nextCursor`.
+    cursor: Option<String>,
     /// Most rows, 1–200; 50 where nothing is said.
     limit: Option<usize>,
 }
@@ -50,6 +51,10 @@ pub(super) async fn list(
             )
         })?),
     };
+    let before = wanted
+        .cursor
+        .map(|cursor| cursor.parse().map_err(|_| paging::unknown()));
+    let before = before.transpose()?;
     let query = AuditQuery {
         actor: wanted.actor,
         act: wanted.act,
@@ -57,8 +62,8 @@ pub(super) async fn list(
         outcome,
         from_ms: wanted.from,
         to_ms: wanted.to,
-        before: wanted.before,
-        limit: crate::http::body::limit(wanted.limit, PAGE, PAGE_MAX)?,
+        before,
+        limit: paging::limit(wanted.limit, PAGE, PAGE_MAX)?,
     };
     let page = control.records.audit(query).await;
     page.map(Json)

@@ -11,13 +11,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::connection::Connection;
 use crate::http::Refusal;
-use crate::http::body::{self, Query};
+use crate::http::body::Query;
 use crate::http::control::Control;
+use crate::http::paging::{self, PAGE, PAGE_MAX};
 
-/// Connections of a page where nothing is said.
-const PAGE: usize = 100;
-/// Most connections of a page.
-const PAGE_MAX: usize = 1_000;
 /// What a kicked client is told.
 const KICKED: &str = "kicked";
 
@@ -26,8 +23,11 @@ const KICKED: &str = "kicked";
 pub(in crate::http) struct Wanted {
     /// Only of this user.
     user: Option<String>,
-    /// Only ids behind this one: the next page.
-    after: Option<String>,
+    /// Only where the id, the user's id or name, the address or the agent has this in it; upper and lower case are
+    /// the same.
+    search: Option<String>,
+    /// The next page: what the last one named as `nextCursor`.
+    cursor: Option<String>,
     /// Most connections, 1–1000; 100 where nothing is said.
     limit: Option<usize>,
 }
@@ -35,14 +35,20 @@ pub(in crate::http) struct Wanted {
 /// One connection.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Connected {
+pub(in crate::http) struct Connected {
     connection_id: String,
     user_id: String,
     name: String,
     /// `admin`, `user` or `guest`.
     role: &'static str,
     /// Since when, ms since the Unix epoch.
-    since: u64,
+    connected_at: u64,
+    /// From where, as far as trusted proxies tell.
+    address: String,
+    /// `websocket`, `polling` or `raw`.
+    transport: &'static str,
+    /// What the client calls itself, at most 160 bytes; empty where it does not say.
+    user_agent: String,
     /// Channels it is subscribed to.
     subscriptions: usize,
 }
@@ -54,8 +60,9 @@ pub(in crate::http) struct Connections {
     connections: Vec<Connected>,
     /// All connections of this node.
     total: usize,
-    /// Whether more follow: ask with `after` = the last id.
-    has_more: bool,
+    /// Names the next page, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
 }
 
 /// How many connections were ended.
@@ -69,8 +76,9 @@ pub(super) async fn list(
     State(control): State<Control>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Connections>, Refusal> {
-    let limit = body::limit(wanted.limit, PAGE, PAGE_MAX)?;
-    let after = wanted.after.unwrap_or_default();
+    let limit = paging::limit(wanted.limit, PAGE, PAGE_MAX)?;
+    let after = wanted.cursor.unwrap_or_default();
+    let search = wanted.search.unwrap_or_default().to_lowercase();
     let mut all = control.live.all();
     let total = all.len();
     all.retain(|connection| {
@@ -79,14 +87,32 @@ pub(super) async fn list(
             && user.is_none_or(|user| connection.user_id().as_str() == user)
     });
     all.sort_unstable_by(|one, other| one.id().cmp(other.id()));
-    let has_more = all.len() > limit;
-    all.truncate(limit);
-    let connections = all.iter().filter_map(|connection| describe(connection)).collect();
+    let mut connections: Vec<_> = all
+        .iter()
+        .filter_map(|connection| describe(connection))
+        .filter(|connection| connection.has(&search))
+        .take(limit + 1)
+        .collect();
+    let next_cursor = paging::cut(&mut connections, limit, |last| last.connection_id.clone());
     Ok(Json(Connections {
         connections,
         total,
-        has_more,
+        next_cursor,
     }))
+}
+
+impl Connected {
+    /// Whether `text`, in lower case, is somewhere in it.
+    fn has(&self, text: &str) -> bool {
+        let fields = [
+            &self.connection_id,
+            &self.user_id,
+            &self.name,
+            &self.address,
+            &self.user_agent,
+        ];
+        text.is_empty() || fields.iter().any(|field| field.to_lowercase().contains(text))
+    }
 }
 
 pub(super) async fn end(
@@ -122,7 +148,10 @@ fn describe(connection: &Connection) -> Option<Connected> {
         user_id: about.user.user_id.as_str().to_owned(),
         name: about.user.name.clone(),
         role: Role::as_str(about.user.role),
-        since: about.since_ms,
+        connected_at: about.since_ms,
+        address: about.address.to_string(),
+        transport: about.transport,
+        user_agent: about.agent,
         subscriptions: about.subscriptions,
     })
 }
