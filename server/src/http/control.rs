@@ -13,6 +13,7 @@ use bmt_shared::request::Publish;
 use tokio::sync::oneshot;
 
 use super::api::errors::Reporters;
+use super::traffic::Traffic;
 use crate::auth::SERVER_USER;
 use crate::connection::Live;
 use crate::figures::Figures;
@@ -42,6 +43,7 @@ pub struct Control {
     pub figures: Figures,
     server: Arc<User>,
     pub(super) reporters: Arc<Reporters>,
+    pub(super) traffic: Arc<Traffic>,
 }
 
 impl Control {
@@ -62,6 +64,7 @@ impl Control {
             records,
             server: Arc::new(server),
             reporters: Arc::default(),
+            traffic: Arc::default(),
         }
     }
 

@@ -7,7 +7,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -15,13 +15,18 @@ use prometheus_client::registry::Registry;
 
 use super::Refusal;
 use super::control::Control;
+use super::traffic::{CLASSES, Line};
 use crate::figures::{Load, OwnProcess, own_process};
 use crate::files::Usage;
 use crate::meters::{Meters, Spread};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// Bounds of the buckets of a histogram, as powers of two of a microsecond: 128 µs to 34 s.
-const LATENCY_BOUNDS: std::ops::RangeInclusive<u32> = 7..=25;
+/// Bounds of the buckets of publishes, as powers of two of a microsecond: 128 µs to 34 s.
+const PUBLISH_BOUNDS: &[u32] = &[
+    7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25,
+];
+/// Those of requests, of which there are as many as routes: 1 ms to 17 s.
+const REQUEST_BOUNDS: &[u32] = &[10, 12, 14, 16, 18, 20, 22, 24];
 
 /// What kind of number it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,9 +45,19 @@ pub struct Metric {
     pub name: &'static str,
     /// What kind of number.
     pub kind: Kind,
+    /// What tells its series apart; a metric without has one. Each has a bounded number of values.
+    pub labels: &'static [&'static str],
     /// What it says.
     pub help: &'static str,
-    value: fn(&Reading<'_>) -> f64,
+    source: Source,
+}
+
+/// Where the numbers are.
+enum Source {
+    Number(fn(&Reading<'_>) -> f64),
+    Publishes,
+    Requests,
+    RequestDurations,
 }
 
 struct Reading<'a> {
@@ -50,23 +65,30 @@ struct Reading<'a> {
     kept: Usage,
     load: Load,
     process: OwnProcess,
+    in_flight: u64,
 }
 
-const fn counter(name: &'static str, help: &'static str, value: fn(&Reading<'_>) -> f64) -> Metric {
+const fn metric(name: &'static str, kind: Kind, help: &'static str, source: Source) -> Metric {
     Metric {
         name,
-        kind: Kind::Counter,
+        kind,
+        labels: &[],
         help,
-        value,
+        source,
     }
 }
 
+const fn counter(name: &'static str, help: &'static str, value: fn(&Reading<'_>) -> f64) -> Metric {
+    metric(name, Kind::Counter, help, Source::Number(value))
+}
+
 const fn gauge(name: &'static str, help: &'static str, value: fn(&Reading<'_>) -> f64) -> Metric {
-    Metric {
-        name,
-        kind: Kind::Gauge,
-        help,
-        value,
+    metric(name, Kind::Gauge, help, Source::Number(value))
+}
+
+impl Metric {
+    const fn by(self, labels: &'static [&'static str]) -> Self {
+        Self { labels, ..self }
     }
 }
 
@@ -85,12 +107,10 @@ pub const METRICS: &[Metric] = &[
     counter("bmt_deliveries_total", "Messages handed to connections", |now| now.meters.deliveries.get() as f64),
     counter("bmt_signals_total", "Signals that had receivers", |now| now.meters.signals.get() as f64),
     counter("bmt_publish_failures_total", "Publishes that a channel or the store refused", |now| now.meters.publish_failures.get() as f64),
-    Metric {
-        name: "bmt_publish_duration_seconds",
-        kind: Kind::Histogram,
-        help: "From a publish being taken to its hand-over to all receivers and its ack",
-        value: |now| now.meters.latency.spread().sum_s(),
-    },
+    metric("bmt_publish_duration_seconds", Kind::Histogram, "From a publish being taken to its hand-over to all receivers and its ack", Source::Publishes),
+    metric("bmt_http_requests_total", Kind::Counter, "Requests that were answered; `route` is a template of the route tables, or `other`", Source::Requests).by(&["route", "method", "status"]),
+    metric("bmt_http_request_duration_seconds", Kind::Histogram, "From a request's head to its answer's; polls that wait count their wait", Source::RequestDurations).by(&["route", "method"]),
+    gauge("bmt_http_requests_in_flight", "Requests that are not answered yet; of connections only their handshakes", |now| now.in_flight as f64),
     counter("bmt_config_reloads_total", "Times the configuration was read again and taken over", |now| now.meters.reloads.get() as f64),
     counter("bmt_config_reload_failures_total", "Times it was read again and had a mistake: nothing changed", |now| now.meters.failed_reloads.get() as f64),
     gauge("bmt_files", "Uploaded files that are kept", |now| now.kept.files as f64),
@@ -107,64 +127,101 @@ pub const METRICS: &[Metric] = &[
 /// All numbers at one moment.
 #[derive(Debug)]
 struct Read {
-    numbers: Vec<f64>,
-    latency: Spread,
+    /// In the order of the table; those with several series are not among them.
+    numbers: Vec<Option<f64>>,
+    publishes: Spread,
+    requests: Vec<Line>,
+}
+
+impl Read {
+    fn of(control: &Control, reading: &Reading<'_>) -> Self {
+        let number = |metric: &Metric| match metric.source {
+            Source::Number(value) => Some(value(reading)),
+            Source::Publishes | Source::Requests | Source::RequestDurations => None,
+        };
+        Self {
+            numbers: METRICS.iter().map(number).collect(),
+            publishes: reading.meters.latency.spread(),
+            requests: control.traffic.lines(),
+        }
+    }
 }
 
 impl Collector for Read {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         for (metric, number) in METRICS.iter().zip(&self.numbers) {
-            match metric.kind {
-                Kind::Counter => {
-                    let name = metric.name.trim_end_matches("_total");
-                    let one = encoder.encode_descriptor(name, metric.help, None, MetricType::Counter)?;
-                    ConstCounter::new(*number).encode(one)?;
-                }
-                Kind::Gauge => {
-                    let one = encoder.encode_descriptor(metric.name, metric.help, None, MetricType::Gauge)?;
-                    ConstGauge::new(*number).encode(one)?;
-                }
-                Kind::Histogram => {
-                    let one =
-                        encoder.encode_descriptor(metric.name, metric.help, None, MetricType::Histogram)?;
-                    encode_latency(&self.latency, one)?;
-                }
+            let (name, kind) = match metric.kind {
+                Kind::Counter => (metric.name.trim_end_matches("_total"), MetricType::Counter),
+                Kind::Gauge => (metric.name, MetricType::Gauge),
+                Kind::Histogram => (metric.name, MetricType::Histogram),
+            };
+            let one = encoder.encode_descriptor(name, metric.help, None, kind)?;
+            match metric.source {
+                Source::Number(_) => encode_number(metric.kind, number.unwrap_or_default(), one)?,
+                Source::Publishes => encode_spread(&self.publishes, PUBLISH_BOUNDS, one)?,
+                Source::Requests => encode_requests(&self.requests, one)?,
+                Source::RequestDurations => encode_durations(&self.requests, one)?,
             }
         }
         Ok(())
     }
 }
 
-fn encode_latency(
-    latency: &Spread,
-    mut encoder: prometheus_client::encoding::MetricEncoder<'_>,
-) -> Result<(), fmt::Error> {
+fn encode_number(kind: Kind, number: f64, one: MetricEncoder<'_>) -> Result<(), fmt::Error> {
+    match kind {
+        Kind::Counter => ConstCounter::new(number).encode(one),
+        Kind::Gauge | Kind::Histogram => ConstGauge::new(number).encode(one),
+    }
+}
+
+fn encode_requests(lines: &[Line], mut all: MetricEncoder<'_>) -> Result<(), fmt::Error> {
+    for line in lines {
+        for (class, count) in CLASSES.iter().zip(line.by_class) {
+            if count > 0 {
+                let labels = [
+                    ("route", line.route.as_str()),
+                    ("method", line.method),
+                    ("status", *class),
+                ];
+                ConstCounter::new(count).encode(all.encode_family(&labels)?)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn encode_durations(lines: &[Line], mut all: MetricEncoder<'_>) -> Result<(), fmt::Error> {
+    for line in lines {
+        let labels = [("route", line.route.as_str()), ("method", line.method)];
+        encode_spread(&line.took, REQUEST_BOUNDS, all.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+/// `bounds` are powers of two of a microsecond.
+fn encode_spread(spread: &Spread, bounds: &[u32], mut one: MetricEncoder<'_>) -> Result<(), fmt::Error> {
     let mut below = 0;
     let mut buckets: Vec<(f64, u64)> = Vec::new();
-    for bits in LATENCY_BOUNDS {
-        let at_most = latency.at_most(1 << bits);
+    for bits in bounds {
+        let at_most = spread.at_most(1 << bits);
         buckets.push((f64::from(1_u32 << bits) / 1e6, at_most - below));
         below = at_most;
     }
-    let count = latency.count();
+    let count = spread.count();
     buckets.push((f64::INFINITY, count - below));
-    encoder.encode_histogram::<NoLabelSet>(latency.sum_s(), count, &buckets, None)
+    one.encode_histogram::<NoLabelSet>(spread.sum_s(), count, &buckets, None)
 }
 
 pub(super) async fn get(State(control): State<Control>) -> Result<Response, Refusal> {
-    let meters = control.figures.meters();
     let reading = Reading {
-        meters,
+        meters: control.figures.meters(),
         kept: control.node.files.kept(),
         load: control.figures.load().await,
         process: own_process(),
-    };
-    let read = Read {
-        numbers: METRICS.iter().map(|metric| (metric.value)(&reading)).collect(),
-        latency: meters.latency.spread(),
+        in_flight: control.traffic.in_flight(),
     };
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(read));
+    registry.register_collector(Box::new(Read::of(&control, &reading)));
     let mut text = String::new();
     encode(&mut text, &registry)
         .map_err(|error| Refusal::incident("metrics could not be written", &error))?;

@@ -25,14 +25,20 @@ five seconds while somebody listens.
 
 #[test]
 fn the_metrics_page_lists_every_metric() {
-    let mut page = OPENING.to_owned() + &heading(["metric", "kind", "what it says"]);
+    let mut page = OPENING.to_owned() + &heading(["metric", "kind", "labels", "what it says"]);
     for metric in METRICS {
         let kind = match metric.kind {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
             Kind::Histogram => "histogram",
         };
-        page += &row([&format!("`{}`", metric.name), kind, &format!("{}.", metric.help)]);
+        let labels: Vec<_> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        page += &row([
+            &format!("`{}`", metric.name),
+            kind,
+            &labels.join(", "),
+            &format!("{}.", metric.help),
+        ]);
     }
     page::is("METRICS.md", &page);
 }

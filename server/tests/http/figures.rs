@@ -143,6 +143,69 @@ async fn every_metric_of_the_table_is_shown_with_its_kind() {
     server.stop().await;
 }
 
+/// The value of the series of these labels, in the order of the table; none where there is none.
+fn series(text: &str, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+    let labels: Vec<_> = labels
+        .iter()
+        .map(|(name, value)| format!("{name}=\"{value}\""))
+        .collect();
+    let line = format!("{name}{{{}}} ", labels.join(","));
+    text.lines()
+        .find_map(|found| found.strip_prefix(&line))
+        .map(|value| value.parse().unwrap())
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_route_and_nobody_makes_up_a_series() {
+    let server = TestServer::start().await;
+    let token = server.login("admin").await.access_token;
+    publish(&server, &token, 2).await;
+    let page = "/api/v1/channels/public:figures/history";
+    for _ in 0..3 {
+        assert_eq!(
+            server.get(page).send().await.unwrap().status(),
+            StatusCode::UNAUTHORIZED
+        );
+    }
+    for at in 0..50 {
+        server.get(&format!("/made/up/{at}")).send().await.unwrap();
+        server.get(&format!("/api/v1/made-up-{at}")).send().await.unwrap();
+        let method = reqwest::Method::from_bytes(format!("MADE{at}").as_bytes()).unwrap();
+        server.request(method, "/healthz").send().await.unwrap();
+    }
+    let text = server.get("/metrics").send().await.unwrap().text().await.unwrap();
+    let count = |route, method, status| {
+        let labels = [("route", route), ("method", method), ("status", status)];
+        series(&text, "bmt_http_requests_total", &labels)
+    };
+    assert_eq!(count("/api/v1/publish", "POST", "2xx"), Some(2.0), "{text}");
+    let history = "/api/v1/channels/{topic}/history";
+    assert_eq!(count(history, "GET", "4xx"), Some(3.0), "{text}");
+    assert_eq!(count(history, "GET", "2xx"), None);
+    assert_eq!(count("other", "GET", "4xx"), Some(100.0), "{text}");
+    assert_eq!(count("/healthz", "other", "4xx"), Some(50.0), "{text}");
+    assert!(!text.contains("made"), "{text}");
+    let took = |name: &str| series(&text, name, &[("route", history), ("method", "GET")]);
+    assert_eq!(
+        took("bmt_http_request_duration_seconds_count"),
+        Some(3.0),
+        "{text}"
+    );
+    assert!(took("bmt_http_request_duration_seconds_sum").unwrap() > 0.0);
+    let all = [("le", "+Inf"), ("route", history), ("method", "GET")];
+    assert_eq!(
+        series(&text, "bmt_http_request_duration_seconds_bucket", &all),
+        Some(3.0),
+        "{text}"
+    );
+    assert_eq!(
+        metric(&server, "bmt_http_requests_in_flight").await,
+        1.0,
+        "this one"
+    );
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn outside_dev_mode_metrics_need_a_key() {
     let server = TestServer::start_with(|config| config.http.open_metrics = false).await;
