@@ -1,7 +1,7 @@
 //! The resources of the HTTP API, a file each (SPEC §8).
 
 pub(super) mod audit;
-mod broadcast;
+pub(super) mod broadcast;
 pub(super) mod channels;
 pub(super) mod connections;
 pub(super) mod errors;
@@ -9,7 +9,7 @@ pub(super) mod explain;
 pub(super) mod files;
 pub(super) mod history;
 pub(super) mod keys;
-mod members;
+pub(super) mod members;
 pub(super) mod notify;
 mod publish;
 pub(super) mod stats;

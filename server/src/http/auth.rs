@@ -3,15 +3,15 @@
 mod account;
 mod cookies;
 mod guest;
-mod login;
+pub(super) mod login;
 mod logout;
-mod me;
+pub(super) mod me;
 pub(super) mod password;
 mod refresh;
-mod register;
-mod session;
-mod sessions;
-mod ticket;
+pub(super) mod register;
+pub(super) mod session;
+pub(super) mod sessions;
+pub(super) mod ticket;
 
 use std::sync::Arc;
 
@@ -22,6 +22,8 @@ use axum::routing::{delete, get, post};
 use super::access;
 use super::control::Control;
 use crate::node::Node;
+
+pub(super) use cookies::REFRESH as REFRESH_COOKIE;
 
 /// The routes. Whatever is tried here is written down, but for tickets, which are asked for with every connection.
 pub(super) fn router(control: &Control) -> Router<Arc<Node>> {

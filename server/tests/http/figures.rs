@@ -122,6 +122,8 @@ async fn the_figures_count_what_happens() {
 #[tokio::test]
 async fn every_metric_of_the_table_is_shown_with_its_kind() {
     let server = TestServer::start().await;
+    // Of requests there are series when there were requests.
+    server.get("/healthz").send().await.unwrap();
     let response = server.get("/metrics").send().await.unwrap();
     let kind = response.headers()["content-type"].to_str().unwrap().to_owned();
     assert!(kind.starts_with("application/openmetrics-text"), "{kind}");

@@ -77,17 +77,17 @@ async fn owners_see_and_delete_their_files_and_administrators_all() {
         (&json!(ids[2]), &json!(ids[1]))
     );
     assert_eq!(
-        (&page["hasMore"], &page["total"], &page["bytes"]),
-        (&json!(true), &json!(3), &json!(3))
+        (&page["nextCursor"], &page["total"], &page["bytes"]),
+        (&json!(ids[1]), &json!(3), &json!(3))
     );
-    let page: Value = ask("ann", &format!("?before={}", ids[1]))
+    let page: Value = ask("ann", &format!("?cursor={}", ids[1]))
         .await
         .json()
         .await
         .unwrap();
     assert_eq!(
-        (&page["files"][0]["id"], &page["hasMore"]),
-        (&json!(ids[0]), &json!(false))
+        (&page["files"][0]["id"], &page["nextCursor"]),
+        (&json!(ids[0]), &Value::Null)
     );
     let page: Value = ask("bob", "").await.json().await.unwrap();
     assert_eq!(page["files"], json!([]));

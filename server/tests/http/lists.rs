@@ -239,6 +239,14 @@ async fn an_idempotency_key_publishes_once_whichever_way_it_is_said() {
             "{answer}"
         );
     }
+    let history = get(&server, "/channels/public:orders/history").await;
+    assert_eq!(history["messages"].as_array().unwrap().len(), 3, "{history}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn one_key_for_many_channels_publishes_once_on_each() {
+    let server = TestServer::start().await;
     for path in ["/broadcast", "/notify"] {
         let body = match path {
             "/notify" => json!({"level": "info", "message": "x", "users": ["u1", "u2"]}),
@@ -260,8 +268,28 @@ async fn an_idempotency_key_publishes_once_whichever_way_it_is_said() {
             );
         }
     }
-    let history = get(&server, "/channels/public:orders/history").await;
-    assert_eq!(history["messages"].as_array().unwrap().len(), 3, "{history}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn users_are_listed_page_by_page_and_found() {
+    let server = TestServer::start().await;
+    let mut seen = Vec::new();
+    let mut next = String::new();
+    loop {
+        let page = get(&server, &format!("/users?limit=2{next}")).await;
+        assert_eq!(page["total"], 3);
+        let users = page["users"].as_array().unwrap().iter();
+        seen.extend(users.map(|user| user["username"].as_str().unwrap().to_owned()));
+        match page["nextCursor"].as_str() {
+            Some(cursor) => next = format!("&cursor={cursor}"),
+            None => break,
+        }
+    }
+    seen.sort();
+    assert_eq!(seen, ["admin", "alice", "bob"]);
+    let found = get(&server, "/users?search=ALI").await;
+    assert_eq!(found["users"].as_array().unwrap().len(), 1, "{found}");
     server.stop().await;
 }
 

@@ -113,9 +113,17 @@ async fn admit<E>(
     let context = &endpoint.context;
     let parts = &socket.req_parts().extensions;
     let arrival = parts.get::<Arc<Arrival>>().ok_or(AuthReason::Missing)?.clone();
-    let secret = credentials.as_ref().ok().and_then(Option::as_ref).map_or(0, Credentials::bytes);
-    metadata::admit("`auth`", sent.0.saturating_sub(secret), context.settings.metadata_bytes)
-        .map_err(Refused::Metadata)?;
+    let secret = credentials
+        .as_ref()
+        .ok()
+        .and_then(Option::as_ref)
+        .map_or(0, Credentials::bytes);
+    metadata::admit(
+        "`auth`",
+        sent.0.saturating_sub(secret),
+        context.settings.metadata_bytes,
+    )
+    .map_err(Refused::Metadata)?;
     let identity = match identify(context, credentials).await {
         Ok(Some(identity)) => identity,
         Ok(None) => return Err(send_away(endpoint, socket).await.into()),

@@ -44,7 +44,10 @@ pub(in crate::http) struct Report {
     error: String,
     stack: Option<String>,
     component_stack: Option<String>,
-    // `timestamp` is the browser's clock and passed over: the server's own counts.
+    /// The browser's clock, ms since the Unix epoch; passed over, the server's own counts.
+    #[expect(dead_code, reason = "named so that callers know it may be sent")]
+    #[schema(value_type = Option<u64>)]
+    timestamp: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize, IntoParams)]

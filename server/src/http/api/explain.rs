@@ -32,7 +32,7 @@ pub(in crate::http) struct Asked {
 
 /// Which rule decided.
 #[derive(Serialize, ToSchema)]
-pub(super) struct RuleTold {
+pub(in crate::http) struct RuleTold {
     /// For programs.
     code: &'static str,
     /// For people.
@@ -42,7 +42,7 @@ pub(super) struct RuleTold {
 /// As whom the user was judged.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Judged {
+pub(in crate::http) struct Judged {
     user_id: String,
     role: &'static str,
     permissions: Vec<String>,
@@ -56,7 +56,7 @@ pub(super) struct Judged {
 /// Whether, and why.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Explained {
+pub(in crate::http) struct Explained {
     allowed: bool,
     /// With which code a request is refused.
     #[serde(skip_serializing_if = "Option::is_none")]

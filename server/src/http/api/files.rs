@@ -15,11 +15,13 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+pub(in crate::http) use served::Asked;
+
 use crate::clock;
 use crate::files::{FileError, StoredFile};
-use crate::http::body::{self, Query};
+use crate::http::body::Query;
 use crate::http::control::Control;
-use crate::http::{Caller, Refusal, access, refusal};
+use crate::http::{Caller, Refusal, access, paging, refusal};
 
 /// Files of a page where nothing is said.
 const PAGE: usize = 50;
@@ -116,8 +118,8 @@ impl Uploaded {
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct Wanted {
-    /// Only files older than the one of this id: the next page.
-    before: Option<String>,
+    /// The next page: what the last one named as `nextCursor`.
+    cursor: Option<String>,
     /// Most files, 1–200; 50 where nothing is said.
     limit: Option<usize>,
 }
@@ -127,8 +129,9 @@ pub(in crate::http) struct Wanted {
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct Own {
     files: Vec<Uploaded>,
-    /// Whether more follow: ask with `before` = the last id.
-    has_more: bool,
+    /// The next page, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
     /// How many there are.
     total: u64,
     /// Bytes of all of them, thumbnails included.
@@ -140,15 +143,14 @@ async fn list(
     Caller(identity): Caller,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Own>, Refusal> {
-    let limit = body::limit(wanted.limit, PAGE, PAGE_MAX)?;
+    let limit = paging::limit(wanted.limit, PAGE, PAGE_MAX)?;
     let (files, user) = (&control.node.files, &identity.user.user_id);
     let usage = files.usage(user).await?;
-    let mut page = files.of_user(user, wanted.before, limit + 1).await?;
-    let has_more = page.len() > limit;
-    page.truncate(limit);
+    let mut page = files.of_user(user, wanted.cursor, limit + 1).await?;
+    let next_cursor = paging::cut(&mut page, limit, |last| last.id.clone());
     Ok(Json(Own {
         files: page.iter().map(|file| Uploaded::of(&control, file)).collect(),
-        has_more,
+        next_cursor,
         total: usage.files,
         bytes: usage.bytes,
     }))

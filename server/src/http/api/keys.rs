@@ -13,16 +13,39 @@ use crate::http::Refusal;
 use crate::http::access::{Audited, Operator};
 use crate::http::body;
 use crate::http::control::Control;
-use crate::records::{ApiKey, KeyError, NewKey};
+use crate::records::{ApiKey, KeyError, NewKey, Scope};
 
 /// A key that was just made.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct Made {
-    #[serde(flatten)]
-    about: ApiKey,
+    /// Names it in lists and in the audit log.
+    id: String,
+    name: String,
+    scopes: Vec<Scope>,
+    /// The user or key that made it.
+    created_by: String,
+    /// When, ms since the Unix epoch.
+    created_at: u64,
+    /// When it ends, ms since the Unix epoch; none where it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<u64>,
     /// The key itself. It is not shown again.
     key: String,
+}
+
+impl Made {
+    fn of(about: ApiKey, key: String) -> Self {
+        Self {
+            id: about.id,
+            name: about.name,
+            scopes: about.scopes,
+            created_by: about.created_by,
+            created_at: about.created_at,
+            expires_at: about.expires_at,
+            key,
+        }
+    }
 }
 
 /// All keys.
@@ -54,7 +77,7 @@ pub(super) async fn create(
     let audited = Audited::target(about.id.clone());
     Ok(audited.on((
         StatusCode::CREATED,
-        crate::http::body::unstored(Json(Made { about, key })),
+        crate::http::body::unstored(Json(Made::of(about, key))),
     )))
 }
 

@@ -27,6 +27,8 @@ use crate::http::{Caller, Refusal, access, body};
 use crate::members::{Actor, List, Member, MemberRole, MembersError};
 use crate::node::Node;
 
+pub(in crate::http) use create::New;
+
 /// A list of as many members as one may have, with ids of a usual length.
 const LIST_BYTES: usize = 128 * 1_024;
 /// Longer ids are those of nobody: a token's subject is no longer.
@@ -78,7 +80,8 @@ impl FromRequestParts<Control> for Person {
 /// One entry of a member list.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Entry {
+#[schema(as = Member)]
+pub(in crate::http) struct Entry {
     user_id: String,
     /// `owner`, `writer` or `reader`.
     role: &'static str,
@@ -99,7 +102,8 @@ impl Entry {
 /// A channel or a document with its members.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Listed {
+#[schema(as = MemberList)]
+pub(in crate::http) struct Listed {
     /// The channel's name; for documents `document:<id>`, which stands for all channels of the document.
     topic: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -128,7 +132,8 @@ impl Listed {
 /// One of the caller's channels.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Own {
+#[schema(as = OwnChannel)]
+pub(in crate::http) struct Own {
     topic: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     title: Option<String>,
@@ -142,14 +147,16 @@ pub(super) struct Own {
 
 /// The channels and documents in whose lists the caller stands, in the order of their names.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Mine {
+#[schema(as = OwnChannels)]
+pub(in crate::http) struct Mine {
     channels: Vec<Own>,
 }
 
 /// What a member shall be.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
+#[schema(as = WantedMember)]
+pub(in crate::http) struct Wanted {
     /// `owner`, `writer` or `reader`.
     #[schema(value_type = String)]
     role: MemberRole,

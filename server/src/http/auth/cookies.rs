@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use cookie::time::Duration;
 use cookie::{Cookie, SameSite};
 
-const REFRESH: &str = "bmt_refresh";
+pub(in crate::http) const REFRESH: &str = "bmt_refresh";
 const GUEST: &str = "bmt_guest";
 
 /// The refresh token of a request.

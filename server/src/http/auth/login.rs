@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use bmt_shared::error::ErrorCode;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::account::BUSY_RETRY_MS;
 use super::session;
@@ -19,8 +20,9 @@ use crate::http::body::Json;
 use crate::http::visitor::Visitor;
 use crate::node::Node;
 
-#[derive(Deserialize)]
-pub(super) struct Credentials {
+/// What is typed at a login.
+#[derive(Deserialize, ToSchema)]
+pub(in crate::http) struct Credentials {
     username: String,
     password: String,
 }

@@ -3,12 +3,16 @@
 use axum::Json;
 use bmt_shared::identity::User;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::http::Caller;
+use crate::http::openapi::wire;
 
-#[derive(Serialize)]
+/// Who the token speaks for.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Me {
+pub(in crate::http) struct Me {
+    #[schema(value_type = wire::User)]
     user: User,
     /// When the token ends, ms since the epoch.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -7,6 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use bmt_shared::id::UserId;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::sessions::login_of;
 use crate::clock;
@@ -16,9 +17,13 @@ use crate::http::visitor::Visitor;
 use crate::http::{Caller, Refusal};
 use crate::node::Node;
 
-#[derive(Debug, Deserialize)]
-pub(super) struct Change {
+/// The own password, old and new.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = PasswordChange)]
+pub(in crate::http) struct Change {
+    #[schema(value_type = String)]
     old: Secret,
+    #[schema(value_type = String)]
     new: Secret,
 }
 
@@ -38,9 +43,14 @@ pub(super) async fn post(
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[derive(Debug, Deserialize)]
-pub(super) struct Reset {
+/// A new password, by a link.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = PasswordReset)]
+pub(in crate::http) struct Reset {
+    /// What the link carries.
+    #[schema(value_type = String)]
     token: Secret,
+    #[schema(value_type = String)]
     new: Secret,
 }
 
@@ -59,9 +69,10 @@ pub(super) async fn reset(
 }
 
 /// What an administrator hands on.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Link<'a> {
+#[schema(as = PasswordLink)]
+pub(in crate::http) struct Link<'a> {
     token: &'a str,
     /// Seconds.
     expires_in: u64,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::session;
 use crate::clock;
@@ -15,10 +16,13 @@ use crate::http::body::Json;
 use crate::http::visitor::Visitor;
 use crate::node::Node;
 
-#[derive(Debug, Deserialize)]
-pub(super) struct Registration {
+/// An account that somebody makes for themselves.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(in crate::http) struct Registration {
     username: String,
+    #[schema(value_type = String)]
     password: Secret,
+    /// What is shown; the username where nothing is said.
     #[serde(default)]
     name: String,
 }

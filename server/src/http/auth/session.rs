@@ -5,22 +5,27 @@ use axum::response::{AppendHeaders, IntoResponse, Response};
 use bmt_shared::error::ErrorCode;
 use bmt_shared::identity::User;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::cookies;
 use crate::accounts::Login;
 use crate::auth::AccessToken;
 use crate::http::Refusal;
 use crate::http::access::Audited;
+use crate::http::openapi::wire;
 use crate::http::visitor::Visitor;
 use crate::node::Node;
 use crate::records::Actor;
 
 /// The body of SPEC §2.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Answer<'a> {
+#[schema(as = LoggedIn)]
+pub(in crate::http) struct Answer<'a> {
     access_token: &'a str,
+    /// Seconds.
     expires_in: u64,
+    #[schema(value_type = wire::User)]
     user: &'a User,
 }
 

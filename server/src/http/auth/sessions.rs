@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use bmt_shared::error::ErrorCode;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::session;
 use crate::accounts::StoreError;
@@ -17,9 +18,10 @@ use crate::http::{Caller, Refusal};
 use crate::node::Node;
 
 /// One login as its person sees it. Times are ms since the epoch.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Entry {
+#[schema(as = Login)]
+pub(in crate::http) struct Entry {
     id: String,
     agent: String,
     created_at: u64,
@@ -29,8 +31,9 @@ struct Entry {
     current: bool,
 }
 
-#[derive(Serialize)]
-struct Sessions {
+/// The own logins.
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Sessions {
     sessions: Vec<Entry>,
 }
 

@@ -11,10 +11,12 @@ use axum::http::{HeaderValue, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use bmt_shared::error::ErrorCode;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-#[derive(Serialize)]
+/// What opens one connection.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Ticket {
+pub(in crate::http) struct Ticket {
     ticket: String,
     /// Seconds.
     expires_in: u64,

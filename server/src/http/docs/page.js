@@ -22,7 +22,13 @@ function resolved(schema, schemas, above = []) {
 function body(title, content, schemas) {
   const schema = content?.["application/json"]?.schema;
   if (!schema) return [];
-  return [element("h4", title), element("pre", JSON.stringify(resolved(schema, schemas), null, 2))];
+  const media = content["application/json"];
+  const examples = media.examples ? Object.values(media.examples).map((one) => one.value) : [media.example];
+  return [
+    element("h4", title),
+    ...examples.filter((one) => one !== undefined).map((one) => element("pre", JSON.stringify(one, null, 2))),
+    folded("Schema", element("pre", JSON.stringify(resolved(schema, schemas), null, 2))),
+  ];
 }
 
 function parameters(list) {
@@ -36,6 +42,20 @@ function parameters(list) {
   return [element("h4", "Parameters"), all];
 }
 
+function folded(title, ...inside) {
+  const all = element("details");
+  all.append(element("summary", title), ...inside);
+  return all;
+}
+
+// What is answered with one status. Refusals look all alike: their codes are what differs.
+function answer(status, response, schemas) {
+  const title = `${status} ${response.description}`;
+  if (!status.startsWith("2")) return [element("p", title)];
+  const shown = body(title, response.content, schemas);
+  return shown.length ? shown : [element("h4", title)];
+}
+
 function show(path, method, operation, schemas) {
   const shown = element("details");
   const head = element("summary");
@@ -45,7 +65,7 @@ function show(path, method, operation, schemas) {
   shown.append(
     ...parameters(operation.parameters),
     ...body("Body", operation.requestBody?.content, schemas),
-    ...body("Answer", operation.responses?.["2XX"]?.content, schemas),
+    ...Object.entries(operation.responses ?? {}).flatMap(([status, response]) => answer(status, response, schemas)),
   );
   return shown;
 }

@@ -1,126 +1,173 @@
-//! What each route does, in one line. A test holds this list to the routes that there are.
+//! What each route does: what it takes and gives, with examples, and how it refuses. Tests hold this list to the
+//! routes that there are, the examples to their schemas, and real answers to both.
 
-use utoipa::IntoParams;
-use utoipa::openapi::path::ParameterIn;
+mod accounts;
+mod files;
+mod lists;
+mod messages;
+mod people;
+mod running;
 
-use super::{Body, Query};
-use crate::figures::Stats;
-use crate::http::api::{
-    audit, channels, connections, errors, explain, files, history, keys, notify, stats, user_data, users,
-};
-use crate::records::{AuditPage, CrashPage, NewKey};
+use bmt_shared::error::ErrorCode;
+use serde_json::Value;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::{IntoParams, ToSchema};
+
+use super::body::Body;
+
+/// Every operation, in the order of the page.
+pub(super) fn operations() -> Vec<Operation> {
+    [
+        messages::operations(),
+        lists::operations(),
+        files::operations(),
+        running::operations(),
+        people::operations(),
+        accounts::operations(),
+    ]
+    .concat()
+}
+
+/// Who may ask, where the table of guarded routes says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Caller {
+    /// Everybody.
+    Anybody,
+    /// Everybody, from a page that may talk to us.
+    Visitor,
+    /// A user's token.
+    User,
+    /// The refresh cookie of a login.
+    Cookie,
+}
 
 /// One method on one address.
+#[derive(Clone)]
 pub(super) struct Operation {
     pub(super) method: &'static str,
     pub(super) path: &'static str,
+    pub(super) tag: &'static str,
     pub(super) summary: &'static str,
-    pub(super) asks: Option<Query>,
-    pub(super) takes: Option<Body>,
-    pub(super) gives: Option<Body>,
-    /// Whether a user's token is needed, where the table of guarded routes says nothing.
-    pub(super) token: bool,
+    pub(super) caller: Caller,
+    pub(super) asks: Vec<Parameter>,
+    pub(super) takes: Option<Taken>,
+    pub(super) gives: Vec<Given>,
+    /// Refusals of its own; those that many share are added where it is described.
+    pub(super) fails: Vec<(u16, ErrorCode)>,
 }
 
-const fn on(method: &'static str, path: &'static str, summary: &'static str) -> Operation {
+/// What stands in the body of a request.
+#[derive(Clone)]
+pub(super) enum Taken {
+    Json(Body, Vec<Value>),
+    /// A form with a file in this field, and what that is.
+    Form(&'static str, &'static str),
+}
+
+/// One kind of success.
+#[derive(Clone)]
+pub(super) struct Given {
+    pub(super) status: u16,
+    pub(super) what: &'static str,
+    pub(super) content: Content,
+}
+
+/// What stands in the body of a success.
+#[derive(Clone)]
+pub(super) enum Content {
+    Nothing,
+    Json(Body, Vec<Value>),
+    /// A file of this type.
+    File(&'static str),
+}
+
+/// The beginning of an operation's description.
+pub(super) fn on(
+    method: &'static str,
+    path: &'static str,
+    tag: &'static str,
+    summary: &'static str,
+) -> Operation {
     Operation {
         method,
         path,
+        tag,
         summary,
-        asks: None,
+        caller: Caller::Anybody,
+        asks: Vec::new(),
         takes: None,
-        gives: None,
-        token: false,
+        gives: Vec::new(),
+        fails: Vec::new(),
     }
 }
 
 impl Operation {
-    const fn asks(self, asks: Query) -> Self {
+    pub(super) fn of(self, caller: Caller) -> Self {
+        Self { caller, ..self }
+    }
+
+    /// Parameters in the address's query.
+    pub(super) fn asks<T: IntoParams>(mut self) -> Self {
+        self.asks.extend(T::into_params(|| Some(ParameterIn::Query)));
+        self
+    }
+
+    /// A header that may be sent.
+    pub(super) fn header(mut self, parameter: Parameter) -> Self {
+        self.asks.push(parameter);
+        self
+    }
+
+    pub(super) fn takes<T: ToSchema>(self, example: Value) -> Self {
+        self.takes_body(Body::of::<T>(), vec![example])
+    }
+
+    pub(super) fn takes_body(self, body: Body, examples: Vec<Value>) -> Self {
         Self {
-            asks: Some(asks),
+            takes: Some(Taken::Json(body, examples)),
             ..self
         }
     }
 
-    const fn takes(self, takes: Body) -> Self {
+    /// A form with a file in `field`.
+    pub(super) fn takes_form(self, field: &'static str, what: &'static str) -> Self {
         Self {
-            takes: Some(takes),
+            takes: Some(Taken::Form(field, what)),
             ..self
         }
     }
 
-    const fn gives(self, gives: Body) -> Self {
-        Self {
-            gives: Some(gives),
-            ..self
-        }
+    /// 200 with this body.
+    pub(super) fn gives<T: ToSchema>(self, what: &'static str, example: Value) -> Self {
+        self.gives_as::<T>(200, what, example)
     }
 
-    const fn of_a_user(self) -> Self {
-        Self { token: true, ..self }
+    pub(super) fn gives_as<T: ToSchema>(self, status: u16, what: &'static str, example: Value) -> Self {
+        self.given(status, what, Content::Json(Body::of::<T>(), vec![example]))
+    }
+
+    /// 204.
+    pub(super) fn done(self, what: &'static str) -> Self {
+        self.given(204, what, Content::Nothing)
+    }
+
+    pub(super) fn given(mut self, status: u16, what: &'static str, content: Content) -> Self {
+        self.gives.push(Given {
+            status,
+            what,
+            content,
+        });
+        self
+    }
+
+    /// Refused so, with the code's own status.
+    pub(super) fn fails(self, code: ErrorCode) -> Self {
+        let status = code.http_status();
+        self.fails_as(status, code)
+    }
+
+    pub(super) fn fails_as(mut self, status: u16, code: ErrorCode) -> Self {
+        self.fails.push((status, code));
+        self
     }
 }
-
-fn query<T: IntoParams>() -> Vec<utoipa::openapi::path::Parameter> {
-    T::into_params(|| Some(ParameterIn::Query))
-}
-
-#[rustfmt::skip]
-pub(super) static OPERATIONS: &[Operation] = &[
-    on("POST", "/publish", "Publish {topic, payload, messageId?, priority?, ttl?}, or {messages: […]}, at most 200"),
-    on("POST", "/broadcast", "Publish one payload to many channels: {topics: […], payload, messageId?, priority?, ttl?}"),
-    on("POST", "/notify", "Notify users, a channel, or everybody").takes(Body::of::<notify::Notification>()),
-    on("GET", "/channels", "Channels in use").asks(query::<channels::Wanted>).gives(Body::of::<channels::Channels>()),
-    on("GET", "/channels/{topic}/history", "A page of a channel's messages").asks(query::<history::Wanted>),
-    on("GET", "/channels/{topic}/presence", "Who is present on a channel"),
-    on("POST", "/channels", "Make a channel with members").of_a_user(),
-    on("GET", "/channels/mine", "The channels that one is a member of").of_a_user(),
-    on("DELETE", "/channels/{topic}", "End a channel's member list").of_a_user(),
-    on("GET", "/channels/{topic}/members", "The members of a channel").of_a_user(),
-    on("GET", "/channels/{topic}/members/{user}", "One member of a channel").of_a_user(),
-    on("PUT", "/channels/{topic}/members/{user}", "Make somebody a member, or change what a member may do").of_a_user(),
-    on("DELETE", "/channels/{topic}/members/{user}", "Take a member out").of_a_user(),
-    on("POST", "/files/upload", "Upload a file: multipart/form-data with the field `file`").gives(Body::of::<files::Uploaded>()).of_a_user(),
-    on("GET", "/files", "The own files").asks(query::<files::Wanted>).gives(Body::of::<files::Own>()).of_a_user(),
-    on("GET", "/files/{id}", "One of the own files").gives(Body::of::<files::Uploaded>()).of_a_user(),
-    on("DELETE", "/files/{id}", "Delete a file").of_a_user(),
-    on("GET", "/files/{id}/{name}", "The bytes of a file, by its signed address"),
-    on("GET", "/files/{id}/{name}/thumbnail", "A small picture of an image, by its signed address"),
-    on("GET", "/permissions/explain", "Whether a user may do something on a channel, and by which rule").asks(query::<explain::Asked>),
-    on("GET", "/connections", "Who is connected to this node").asks(query::<connections::Wanted>).gives(Body::of::<connections::Connections>()),
-    on("DELETE", "/connections/{id}", "End a connection").gives(Body::of::<connections::Disconnected>()),
-    on("GET", "/stats", "How the server is doing").asks(query::<stats::Wanted>).gives(Body::of::<Stats>()),
-    on("GET", "/users", "Users").asks(query::<users::Wanted>).gives(Body::of::<users::Users>()),
-    on("POST", "/users", "Make an account").takes(Body::of::<users::NewUser>()).gives(Body::of::<users::Listed>()),
-    on("GET", "/users/{id}", "One user").gives(Body::of::<users::Listed>()),
-    on("PATCH", "/users/{id}", "Change a user's role, block or password").takes(Body::of::<users::Change>()).gives(Body::of::<users::Listed>()),
-    on("DELETE", "/users/{id}", "Remove an account"),
-    on("GET", "/users/{id}/data", "Everything that is kept about a user, as lines of JSON"),
-    on("DELETE", "/users/{id}/data", "Erase a user: account, member lists, files, read positions, messages").gives(Body::of::<user_data::Erased>()),
-    on("POST", "/users/{id}/block", "Keep a user out: logins and connections end").gives(Body::of::<users::Listed>()),
-    on("POST", "/users/{id}/unblock", "Let a user in again").gives(Body::of::<users::Listed>()),
-    on("POST", "/users/{id}/disconnect", "End all connections of a user").gives(Body::of::<connections::Disconnected>()),
-    on("POST", "/users/{id}/password-reset", "Make a single-use link to a new password"),
-    on("GET", "/keys", "API keys, without their secrets").gives(Body::of::<keys::Keys>()),
-    on("POST", "/keys", "Make an API key; its text is shown this once").takes(Body::of::<NewKey>()).gives(Body::of::<keys::Made>()),
-    on("DELETE", "/keys/{id}", "Revoke an API key"),
-    on("GET", "/audit", "What was done and what was refused").asks(query::<audit::Wanted>).gives(Body::of::<AuditPage>()),
-    on("GET", "/errors", "What crashed in people's browsers").asks(query::<errors::Wanted>).gives(Body::of::<CrashPage>()),
-    on("POST", "/errors", "Report a crash of the web app").takes(Body::of::<errors::Report>()),
-    on("POST", "/auth/login", "Log in with {username, password}"),
-    on("POST", "/auth/refresh", "A new access token for the refresh cookie"),
-    on("POST", "/auth/logout", "End this login"),
-    on("GET", "/auth/me", "Who the token speaks for").of_a_user(),
-    on("POST", "/auth/guest", "Come in as a guest, where guests may"),
-    on("POST", "/auth/register", "Make an own account, where registration is open"),
-    on("POST", "/auth/password", "Change the own password: {old, new}").of_a_user(),
-    on("POST", "/auth/password/reset", "Set a password by a single-use link"),
-    on("GET", "/auth/sessions", "The own logins").of_a_user(),
-    on("DELETE", "/auth/sessions/{id}", "End one of the own logins").of_a_user(),
-    on("POST", "/auth/logout-all", "End all own logins").of_a_user(),
-    on("POST", "/ws-ticket", "A single-use ticket for the raw WebSocket").of_a_user(),
-    on("GET", "/openapi.json", "This document"),
-    on("GET", "/docs", "A page that shows it"),
-    on("GET", "/docs.js", "The page's script"),
-    on("GET", "/docs.css", "The page's style"),
-];

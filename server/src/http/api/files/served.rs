@@ -11,6 +11,7 @@ use bmt_shared::error::ErrorCode;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use tower_http::services::ServeFile;
+use utoipa::IntoParams;
 
 use crate::clock;
 use crate::files::{FileError, StoredFile};
@@ -44,8 +45,10 @@ const ATTRIBUTE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'|')
     .remove(b'~');
 
-#[derive(Deserialize)]
-pub(super) struct Asked {
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct Asked {
+    /// The signature.
     #[serde(default)]
     link: String,
     /// To save what could be shown.

@@ -24,8 +24,10 @@ use crate::members::{MemberRole, MembersError};
 /// What people call a channel, in characters.
 const TITLE_CHARACTERS: usize = 128;
 
+/// A channel to make.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewChannel)]
 pub(in crate::http) struct New {
     /// The name: `private:<name>`, `private:dm_<a>_<b>`, `document:<id>`.
     topic: String,
@@ -36,6 +38,7 @@ pub(in crate::http) struct New {
     members: Vec<NewMember>,
 }
 
+/// Who is to stand in its list.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(in crate::http) struct NewMember {
