@@ -10,30 +10,31 @@ mod auth;
 mod body;
 mod caller;
 mod control;
+mod cors;
 mod health;
+mod idempotency;
 pub mod metrics;
 mod openapi;
 pub mod origin;
 mod page;
+mod paging;
 mod refusal;
 mod reply;
 mod request;
 mod route;
+mod traffic;
 mod visitor;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderName, Method, StatusCode, header};
+use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::cors::{AllowCredentials, AllowOrigin, CorsLayer};
 use tower_http::timeout::TimeoutLayer;
 
-use crate::node::Node;
 use crate::records::Scope::Read;
 use route::{GET, route};
 
@@ -47,8 +48,6 @@ pub use route::Line;
 const BODY_BYTES: usize = 16 * 1_024;
 /// From the first byte of a request to the last of its answer; connections are no requests.
 const REQUEST_LIMIT: Duration = Duration::from_secs(30);
-/// How long a browser may remember what it may ask from another origin.
-const CORS_MAX_AGE: Duration = Duration::from_secs(600);
 
 /// Every route. `connections` are the routes of the realtime bindings, layers of theirs included.
 pub fn router(control: &Control, connections: Router) -> Router {
@@ -86,7 +85,11 @@ pub fn router(control: &Control, connections: Router) -> Router {
             REQUEST_LIMIT,
         ));
     let uploads = Router::new().nest("/api/v1", api::files::uploads(control));
-    let all = connections.merge(answered).merge(uploads).layer(cors(node));
+    let all = connections
+        .merge(answered)
+        .merge(uploads)
+        .layer(cors::allow(node))
+        .layer(from_fn(cors::keep_to_ourselves));
     let all = match node.base_path() {
         "" => all,
         base => Router::new()
@@ -97,34 +100,5 @@ pub fn router(control: &Control, connections: Router) -> Router {
     all.layer(CatchPanicLayer::custom(refusal::panicked))
         .layer(from_fn(page::secure))
         .layer(from_fn_with_state(node.clone(), request::observe))
-}
-
-/// Lets pages of allowed origins read our answers; for all others the browser keeps them to itself.
-fn cors(node: &Arc<Node>) -> CorsLayer {
-    // Where anybody may ask, nobody's cookie is sent along.
-    let asked = node.clone();
-    let with_cookies = AllowCredentials::predicate(move |_, _| {
-        let current = asked.current();
-        let origins = &current.config.http.allowed_origins;
-        !origins.iter().any(|origin| origin == "*")
-    });
-    let node = node.clone();
-    let allowed = AllowOrigin::predicate(move |_, request| node.origin_allowed(&request.headers));
-    CorsLayer::new()
-        .allow_origin(allowed)
-        .allow_credentials(with_cookies)
-        .allow_methods([
-            Method::GET,
-            Method::POST,
-            Method::PUT,
-            Method::PATCH,
-            Method::DELETE,
-        ])
-        .allow_headers([
-            header::AUTHORIZATION,
-            header::CONTENT_TYPE,
-            HeaderName::from_static(access::API_KEY),
-        ])
-        .expose_headers([header::RETRY_AFTER, HeaderName::from_static(request::REQUEST_ID)])
-        .max_age(CORS_MAX_AGE)
+        .layer(from_fn_with_state(control.traffic.clone(), traffic::count))
 }

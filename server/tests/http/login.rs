@@ -64,6 +64,45 @@ async fn the_refresh_cookie_is_out_of_reach_of_scripts_and_other_sites() {
     server.stop().await;
 }
 
+/// FAULTS 49.
+#[tokio::test]
+async fn a_page_of_another_origin_gets_no_permission_and_changes_no_login() {
+    let server = TestServer::start().await;
+    let login = server.login("bob").await;
+    let evil = "https://evil.example";
+    for (method, path) in [
+        ("POST", "/api/v1/auth/login"),
+        ("POST", "/api/v1/auth/refresh"),
+        ("POST", "/api/v1/auth/logout"),
+        ("POST", "/api/v1/auth/logout-all"),
+        ("POST", "/api/v1/publish"),
+        ("DELETE", "/api/v1/users/x"),
+        ("GET", "/api/v1/auth/me"),
+    ] {
+        let preflight = server
+            .request(reqwest::Method::OPTIONS, path)
+            .header("origin", evil)
+            .header("access-control-request-method", method)
+            .header("access-control-request-headers", "authorization, content-type");
+        let credentialed = server
+            .request(method.parse().unwrap(), path)
+            .header("origin", evil)
+            .header("cookie", &login.cookie)
+            .json(&json!({}));
+        for request in [preflight, credentialed] {
+            let response = request.send().await.unwrap();
+            let told = response.headers().keys().map(|name| name.as_str());
+            let told: Vec<_> = told
+                .filter(|name| name.starts_with("access-control-allow"))
+                .collect();
+            assert!(told.is_empty(), "{method} {path}: {told:?}");
+            assert!(!response.headers().contains_key("set-cookie"), "{method} {path}");
+        }
+    }
+    assert_eq!(server.refresh(&login.cookie).await.status(), StatusCode::OK);
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn pages_of_other_origins_can_neither_log_in_nor_read_the_answer() {
     let server = TestServer::start().await;

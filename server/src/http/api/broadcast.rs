@@ -11,29 +11,43 @@ use bmt_shared::payload::Payload;
 use bmt_shared::reply::Reply;
 use bmt_shared::request::Publish;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use crate::http::access::Audited;
 use crate::http::body::Json;
 use crate::http::control::Control;
+use crate::http::idempotency::IdempotencyKey;
+use crate::http::openapi::wire;
 use crate::http::{Refusal, reply};
 
-#[derive(Deserialize)]
+/// One payload for many channels.
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct Broadcast {
+pub(in crate::http) struct Broadcast {
+    /// The channels, 1–200.
     topics: Vec<String>,
+    /// Any JSON, 64 KiB at most by default.
+    #[schema(value_type = serde_json::Value)]
     payload: Payload,
+    /// The same one publishes once on each channel.
+    #[schema(value_type = Option<String>)]
     message_id: Option<MessageId>,
+    /// `normal` where nothing is said.
     #[serde(default)]
+    #[schema(value_type = wire::Priority)]
     priority: Priority,
+    /// Not delivered after so long, ms; 0 is without end.
     #[serde(default)]
     ttl: u64,
 }
 
 pub(super) async fn post(
     State(control): State<Control>,
+    key: IdempotencyKey,
     Json(broadcast): Json<Broadcast>,
 ) -> Result<Response, Refusal> {
-    let id = broadcast.message_id.unwrap_or_else(Control::mint_message_id);
+    let id = key.or(broadcast.message_id.clone())?;
+    let id = id.unwrap_or_else(Control::mint_message_id);
     let publish = |topic| Publish {
         priority: broadcast.priority,
         ttl_ms: broadcast.ttl,

@@ -14,6 +14,7 @@ use super::broadcast::to_many;
 use crate::http::access::Audited;
 use crate::http::body::Json;
 use crate::http::control::Control;
+use crate::http::idempotency::IdempotencyKey;
 use crate::http::{Refusal, reply};
 
 /// The channel of notifications for everybody.
@@ -60,6 +61,7 @@ struct Content<'a> {
 
 pub(super) async fn post(
     State(control): State<Control>,
+    key: IdempotencyKey,
     Json(notification): Json<Notification>,
 ) -> Result<Response, Refusal> {
     let Notification { users, topic, .. } = &notification;
@@ -83,7 +85,8 @@ pub(super) async fn post(
         message: &notification.message,
     };
     let payload = Payload::encode(&content).expect("texts are JSON");
-    let id = notification.message_id.unwrap_or_else(Control::mint_message_id);
+    let id = key.or(notification.message_id.clone())?;
+    let id = id.unwrap_or_else(Control::mint_message_id);
     let publish = |topic| Publish::new(topic, payload.clone());
     let answer = to_many(&control, "users", &id, &topics, publish).await?;
     Ok(Audited::target(topics.join(" ")).on(reply::respond(id.as_str(), &answer)))
