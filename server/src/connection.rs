@@ -16,6 +16,7 @@ mod link;
 mod live;
 mod memberships;
 mod metadata;
+mod patience;
 mod realtime;
 mod refresh;
 mod requests;
@@ -70,6 +71,8 @@ pub struct Settings {
     pub heartbeat: HeartbeatConfig,
     /// How long a transport may live without a user, ms.
     pub authenticate_ms: u64,
+    /// A connection without any traffic is closed after this, ms; `None` where heartbeats notice it sooner.
+    pub stale_ms: Option<u64>,
     /// Binary parts of one packet.
     pub attachments: usize,
     /// Bytes of what a client tells of itself when it connects; 0 is no limit.
@@ -87,6 +90,7 @@ impl Terms {
             rules: Arc::new(Rules {
                 limits: limits.told(),
                 subscribe_per_second: limits.subscribe_per_second,
+                read_per_second: limits.read_per_second,
                 backlog_requests: count(limits.inbound_requests),
                 backlog_bytes: count(limits.inbound_bytes),
                 metadata_bytes: count(limits.metadata_bytes),
@@ -115,6 +119,10 @@ impl Settings {
             frame_bytes: limits.told().frame_bytes,
             heartbeat: config.heartbeat.clone(),
             authenticate_ms: limits.authenticate_ms,
+            stale_ms: Some(limits.stale_ms).filter(|stale_ms| {
+                let heartbeat_ms = config.heartbeat.interval_ms + config.heartbeat.timeout_ms;
+                (1..heartbeat_ms).contains(stale_ms)
+            }),
             attachments: count(limits.attachments),
             metadata_bytes: count(limits.metadata_bytes),
             retry_spread_ms: RETRY_SPREAD_MS,

@@ -16,6 +16,7 @@ mod idempotency;
 pub mod metrics;
 mod openapi;
 pub mod origin;
+mod pace;
 mod page;
 mod paging;
 mod refusal;

@@ -49,6 +49,7 @@ pub mod records;
 pub mod assets;
 pub mod http;
 
+pub mod budgets;
 pub mod connection;
 pub mod figures;
 pub mod history;

@@ -10,6 +10,8 @@ use axum::http::HeaderMap;
 
 use crate::accounts::Accounts;
 use crate::auth::Authenticator;
+use crate::budgets::Budgets;
+use crate::clock;
 use crate::config::Config;
 use crate::files::Files;
 use crate::history::Histories;
@@ -35,6 +37,8 @@ pub struct Node {
     pub files: Files,
     /// Where messages are kept.
     pub histories: Histories,
+    /// What users, addresses and API keys may do.
+    pub budgets: Budgets,
     /// The end of this process.
     pub shutdown: Shutdown,
 }
@@ -51,6 +55,7 @@ impl Node {
         Self {
             authenticator: Arc::new(Authenticator::new(&config.auth, accounts.standings())),
             base_path: config.http.base().to_owned(),
+            budgets: Budgets::new(&config.limits),
             current: ArcSwap::from_pointee(Current::of(config, members.memberships())),
             accounts,
             members,
@@ -75,6 +80,7 @@ impl Node {
     /// Puts another configuration in place. Who asks from now on gets it; who holds something of the one before is
     /// told by `serve::Reloading`.
     pub(crate) fn replace(&self, config: Config) {
+        self.budgets.follow(&config.limits, clock::unix_ms());
         let next = Current::of(config, self.members.memberships());
         self.current.store(Arc::new(next));
     }

@@ -303,7 +303,7 @@ impl Server {
         let user = session.user().clone();
         let admitted = session
             .admit_subscribe(now)
-            .and_then(|()| session.subscribe(&request.topic, 0));
+            .and_then(|_| session.subscribe(&request.topic, 0));
         if let Err(failure) = admitted {
             return Reply::Failed(failure);
         }

@@ -46,6 +46,8 @@ pub struct Rules {
     pub limits: Limits,
     /// Subscribe requests per second; a batch is one.
     pub subscribe_per_second: u64,
+    /// Requests for a history or a presence per second; twice as many at once.
+    pub read_per_second: u64,
     /// Unanswered requests of one connection.
     pub backlog_requests: usize,
     /// Bytes of the unanswered requests of one connection.
@@ -67,6 +69,15 @@ pub enum Strike {
     Out,
 }
 
+/// By what a request to subscribe was admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admitted {
+    /// The connection is new and restores what it had.
+    Restoring,
+    /// It is within the rate.
+    ByRate,
+}
+
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Session {
@@ -77,6 +88,7 @@ pub struct Session {
     publish: TokenBucket,
     subscribe: TokenBucket,
     signal: TokenBucket,
+    read: TokenBucket,
     backlog: Backlog,
     subscriptions: Subscriptions,
     expiry: Expiry,
@@ -92,6 +104,11 @@ impl Session {
             publish: TokenBucket::new(limits.publish_per_second, limits.publish_burst, now_ms),
             subscribe: TokenBucket::new(rules.subscribe_per_second, rules.subscribe_per_second, now_ms),
             signal: TokenBucket::new(limits.signal_per_second, limits.signal_per_second, now_ms),
+            read: TokenBucket::new(
+                rules.read_per_second,
+                rules.read_per_second.saturating_mul(2),
+                now_ms,
+            ),
             backlog: Backlog::new(rules.backlog_requests, rules.backlog_bytes),
             subscriptions: Subscriptions::default(),
             expiry: Expiry::new(expires_at_ms),
@@ -151,15 +168,16 @@ impl Session {
     ///
     /// # Errors
     /// `rate_limited`. The first seconds are exempt, so that a client can restore what it had.
-    pub fn admit_subscribe(&mut self, now_ms: u64) -> Result<(), Failure> {
+    pub fn admit_subscribe(&mut self, now_ms: u64) -> Result<Admitted, Failure> {
         let restoring = now_ms < self.started_at_ms.saturating_add(RESTORE_WINDOW_MS);
         if restoring && self.restores_left > 0 {
             self.restores_left -= 1;
-            return Ok(());
+            return Ok(Admitted::Restoring);
         }
         let rate = self.rules.subscribe_per_second;
         self.subscribe
             .take(now_ms)
+            .map(|()| Admitted::ByRate)
             .map_err(|wait| too_fast("subscribe", rate, wait))
     }
 
@@ -249,8 +267,12 @@ impl Session {
     /// Admits reading a channel: history and presence.
     ///
     /// # Errors
-    /// By permission.
-    pub fn admit_read(&self, topic: &ChannelName) -> Result<(), Failure> {
+    /// `rate_limited`, or by permission.
+    pub fn admit_read(&mut self, topic: &ChannelName, now_ms: u64) -> Result<(), Failure> {
+        let rate = self.rules.read_per_second;
+        self.read
+            .take(now_ms)
+            .map_err(|wait| too_fast("read", rate, wait))?;
         self.permit(topic, Action::Subscribe)
     }
 
@@ -319,6 +341,8 @@ impl Session {
             .change_rate(rules.subscribe_per_second, rules.subscribe_per_second, now_ms);
         self.signal
             .change_rate(limits.signal_per_second, limits.signal_per_second, now_ms);
+        let read = rules.read_per_second;
+        self.read.change_rate(read, read.saturating_mul(2), now_ms);
         self.backlog
             .change_bounds(rules.backlog_requests, rules.backlog_bytes);
         self.rules = rules;

@@ -5,9 +5,11 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::http::address::network;
 
 const MINUTE_MS: u64 = 60_000;
 
@@ -132,17 +134,6 @@ impl Bucket {
     }
 }
 
-/// An IPv6 customer has a /64 at least: its addresses count as one.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => {
-            let host = u128::from(u64::MAX);
-            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !host))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,13 +188,6 @@ mod tests {
         throttle.begin("alice", ip(HERE), 0).unwrap();
         assert!(throttle.begin("alice", ip("198.51.100.1"), 0).is_err());
         assert!(throttle.begin("bob", ip("198.51.100.1"), 0).is_ok());
-    }
-
-    #[test]
-    fn addresses_of_one_ipv6_network_count_as_one_and_mapped_ones_as_ipv4() {
-        assert_eq!(network(ip("2001:db8::1")), network(ip("2001:db8::ffff:1")));
-        assert_ne!(network(ip("2001:db8::1")), network(ip("2001:db8:0:1::1")));
-        assert_eq!(network(ip("::ffff:192.0.2.1")), ip(HERE));
     }
 
     #[test]

@@ -29,6 +29,23 @@ pub struct LimitsConfig {
     pub subscribe_per_second: u64,
     /// Signals per second and connection.
     pub signal_per_second: u64,
+    /// History and presence requests per second and connection; twice as many at once.
+    pub read_per_second: u64,
+    /// So many times what one connection may publish, subscribe, signal and read, all connections of one user may
+    /// together.
+    pub rate_factor_per_user: u64,
+    /// The same for all connections of one address; an IPv6 network of 64 bits is one.
+    pub rate_factor_per_address: u64,
+    /// So many times what one connection may publish, one API key or administrator may over HTTP.
+    pub rate_factor_per_key: u64,
+    /// Requests per second of one API key or administrator to the guarded routes; twice as many at once.
+    pub api_per_second: u64,
+    /// Requests per second of one address to the routes that anybody may try and that cost something (guests,
+    /// tickets, crash reports, refused credentials), 20 times as many at once. A registration and a change of
+    /// password count as 20.
+    pub http_per_second: u64,
+    /// Connections accepted per second, twice as many at once; the rest waits in the kernel.
+    pub accepts_per_second: u64,
     /// Failed logins per minute, for each account and for each address.
     pub login_per_minute: u64,
     /// Subscriptions of one connection.
@@ -63,6 +80,13 @@ impl Default for LimitsConfig {
             publish_burst: 100,
             subscribe_per_second: 100,
             signal_per_second: 30,
+            read_per_second: 50,
+            rate_factor_per_user: 5,
+            rate_factor_per_address: 20,
+            rate_factor_per_key: 20,
+            api_per_second: 500,
+            http_per_second: 20,
+            accepts_per_second: 2_000,
             login_per_minute: 5,
             subscriptions: 1_000,
             inbound_requests: 4_096,

@@ -75,11 +75,13 @@ settings! {
     limits {
         taken: [
             connections, connections_per_user, connections_per_address,
+            read_per_second, rate_factor_per_user, rate_factor_per_address, rate_factor_per_key,
+            api_per_second, http_per_second,
             publish_per_second, publish_burst, subscribe_per_second, signal_per_second, login_per_minute,
             subscriptions, inbound_requests, inbound_bytes, outbox_bytes, outbox_messages, empty_channel_ms,
         ],
         // The transports' own buffers and time limits are made at the start, and clients were told of some.
-        kept: [authenticate_ms, message_bytes, attachments, metadata_bytes, stale_ms, idempotency_window_ms],
+        kept: [accepts_per_second, authenticate_ms, message_bytes, attachments, metadata_bytes, stale_ms, idempotency_window_ms],
     }
     heartbeat { taken: [], kept: [interval_ms, timeout_ms] }
     store { taken: [], kept: [data_dir, redis_url] }

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::Connection;
 use super::link::{Open, mint_message_id};
+use crate::budgets::Act;
 use crate::outbox::{Outgoing, ReplyTo};
 use crate::shards::{Answer, Row};
 
@@ -43,7 +44,7 @@ impl Connection {
         topics: Vec<Result<Subscribe, Failure>>,
         now_ms: u64,
     ) {
-        if let Err(failure) = open.session.admit_subscribe(now_ms) {
+        if let Err(failure) = self.admit_subscribe(open, now_ms) {
             return self.refuse(to, failure);
         }
         let who = self.subscriber(open.session.user().clone());
@@ -103,6 +104,7 @@ impl Connection {
                 None => publish.and_then(|publish| {
                     let (topic, payload) = (&publish.topic, &publish.payload);
                     open.session.admit_publish(topic, payload, now_ms)?;
+                    self.spend(Act::Publish, now_ms)?;
                     Ok(publish)
                 }),
             };

@@ -21,7 +21,9 @@ use tokio_util::sync::CancellationToken;
 use super::Context;
 use super::arrival::Arrival;
 use super::calls::{Calls, Pending, Speak};
+use super::patience::Patience;
 use crate::auth::{Grant, Identity};
+use crate::budgets::Act;
 use crate::outbox::{Encoded, Outbox, Outgoing, ReplyTo};
 use crate::random;
 use crate::records::Denied;
@@ -41,6 +43,9 @@ pub struct Connection {
     deadline_moved: Notify,
     over: CancellationToken,
     pub(super) began_ms: u64,
+    patience: Patience,
+    /// When something last came or went, ms since the Unix epoch; kept only where [`super::Settings::stale_ms`] is.
+    traffic_ms: AtomicU64,
     // One short critical section per frame; reader, writer and timers of the connection share it.
     state: Mutex<State>,
     pub(super) arrival: Arc<Arrival>,
@@ -85,6 +90,8 @@ impl Connection {
             deadline_moved: Notify::new(),
             over: CancellationToken::new(),
             began_ms: now_ms,
+            patience: Patience::default(),
+            traffic_ms: AtomicU64::new(now_ms),
             state: Mutex::new(State::Open(Box::new(Open {
                 session: Session::new(user.clone(), terms.rules.clone(), expires_at_ms, now_ms),
                 calls: Calls::default(),
@@ -237,15 +244,36 @@ impl Connection {
     /// Notes when the session's next deadline is. Called whenever that moves.
     pub(super) fn note_deadline(&self, open: &mut Open) {
         let deadline_ms = open.session.expiry().deadline_ms();
-        let deadline_ms = deadline_ms.unwrap_or(Alarm::NEVER);
+        let deadline_ms = deadline_ms
+            .unwrap_or(Alarm::NEVER)
+            .min(self.stale_at_ms().unwrap_or(Alarm::NEVER));
         if self.deadline_ms.swap(deadline_ms, Ordering::AcqRel) != deadline_ms {
             self.deadline_moved.notify_one();
         }
     }
 
+    /// Something came from the peer or went to it.
+    pub(super) fn note_traffic(&self) {
+        if self.context.settings.stale_ms.is_some() {
+            self.traffic_ms.store(self.context.now_ms(), Ordering::Relaxed);
+        }
+    }
+
+    /// When it will have been without traffic for too long, where that is looked at.
+    fn stale_at_ms(&self) -> Option<u64> {
+        let stale_ms = self.context.settings.stale_ms?;
+        Some(self.traffic_ms.load(Ordering::Relaxed) + stale_ms)
+    }
+
     /// Does what is due: announces the end of the token, or closes because it has come.
     fn handle_deadline(&self) {
         let now_ms = self.context.now_ms();
+        if self.stale_at_ms().is_some_and(|at_ms| at_ms <= now_ms) {
+            // Said once: what it says is traffic.
+            self.note_traffic();
+            let spread = self.context.settings.retry_spread_ms;
+            self.close(CloseCode::HeartbeatTimeout, "stale", Some(spread));
+        }
         let due = self.with(|open| {
             let due = open.session.expiry().poll(now_ms);
             self.note_deadline(open);
@@ -304,8 +332,20 @@ impl Connection {
         self.outbox.push(Outgoing::Reply(to, reply));
     }
 
+    /// Spends of what the user and the address may do.
+    pub(super) fn spend(&self, act: Act, now_ms: u64) -> Result<(), Failure> {
+        let budgets = &self.context.node.budgets;
+        budgets.spend(act, &self.user_id, self.arrival.address, now_ms)
+    }
+
+    /// For how long nothing is to be read from the peer.
+    pub(super) fn pause(&self) -> Option<Duration> {
+        self.patience.pause(self.context.now_ms())
+    }
+
     /// Refuses a request now.
     pub(super) fn refuse(&self, to: ReplyTo, failure: Failure) {
+        self.patience.lose(self.context.now_ms());
         self.reply(to, Reply::Failed(failure));
     }
 

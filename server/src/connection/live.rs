@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 
 use super::Connection;
 use super::handshake::refusal;
+use crate::http::address::network;
 
 /// How many connections may live at once. 0 is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +114,7 @@ impl Live {
             per_address,
             ..
         } = state.capacity;
+        let address = network(address);
         if state.stopping || (connections > 0 && state.seats >= connections) {
             return Err(Full::Node);
         }
@@ -266,6 +268,14 @@ mod tests {
         let second = live.seat([10, 0, 0, 1].into()).ok().unwrap();
         assert_eq!(live.seat([10, 0, 0, 2].into()).err(), Some(Full::Node));
         drop((first, second));
+        let ipv6 = live.seat("2001:db8::1".parse().unwrap()).ok().unwrap();
+        let neighbour = live.seat("2001:db8::2".parse().unwrap());
+        assert_eq!(
+            neighbour.err(),
+            Some(Full::Address),
+            "one network of one customer"
+        );
+        drop(ipv6);
         assert!(live.seat(HOME).is_ok());
         assert_eq!(live.count(), (0, 0));
         live.stop();

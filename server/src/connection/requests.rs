@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use bmt_server_core::session::Admitted;
 use bmt_shared::channel::ChannelName;
 use bmt_shared::error::Failure;
 use bmt_shared::event::{HeartbeatAck, ServerEvent};
@@ -17,6 +18,7 @@ use bytes::Bytes;
 use super::Connection;
 use super::calls::{Pending, Speak};
 use super::link::{Open, mint_message_id};
+use crate::budgets::Act;
 use crate::outbox::ReplyTo;
 use crate::shards::Answer;
 
@@ -105,7 +107,11 @@ impl Connection {
             }
             Request::Publish(publish) => self.publish(open, to, publish, now_ms),
             Request::PublishBatch(entries) => self.publish_batch(open, to, entries, now_ms),
-            Request::Signal(topic, payload) => match open.session.admit_signal(&topic, &payload, now_ms) {
+            Request::Signal(topic, payload) => match open
+                .session
+                .admit_signal(&topic, &payload, now_ms)
+                .and_then(|()| self.spend(Act::Signal, now_ms))
+            {
                 Ok(()) => {
                     let from = self.publisher(open.session.user().clone());
                     let answer = Answer::FailureOnly(self.outbox.clone(), to.clone());
@@ -114,11 +120,11 @@ impl Connection {
                 }
                 Err(failure) => self.refuse(to, failure),
             },
-            Request::History(query) => match admit_read(open, &query.topic) {
+            Request::History(query) => match self.admit_read(open, &query.topic, now_ms) {
                 Ok(()) => shards.history(query, Answer::Outbox(self.outbox.clone(), to)),
                 Err(failure) => self.refuse(to, failure),
             },
-            Request::Presence(topic) => match admit_read(open, &topic) {
+            Request::Presence(topic) => match self.admit_read(open, &topic, now_ms) {
                 Ok(()) => shards.presence(topic, Answer::Outbox(self.outbox.clone(), to)),
                 Err(failure) => self.refuse(to, failure),
             },
@@ -129,7 +135,11 @@ impl Connection {
                 self.reply(to, Reply::Done);
             }
             Request::Refresh(token) => self.refresh(open, to, token, now_ms),
-            Request::Read(topic, seq) => match open.session.admit_mark(&topic, now_ms) {
+            Request::Read(topic, seq) => match open
+                .session
+                .admit_mark(&topic, now_ms)
+                .and_then(|()| self.spend(Act::Signal, now_ms))
+            {
                 Ok(()) => {
                     let who = self.subscriber(open.session.user().clone());
                     shards.read(&who, topic, seq, Answer::Outbox(self.outbox.clone(), to));
@@ -143,10 +153,23 @@ impl Connection {
         }
     }
 
+    /// Admits a request to subscribe, single or batch. What a connection restores in its first seconds is no share
+    /// of its user's or its address's: all of them come back at once.
+    pub(super) fn admit_subscribe(&self, open: &mut Open, now_ms: u64) -> Result<(), Failure> {
+        match open.session.admit_subscribe(now_ms)? {
+            Admitted::Restoring => Ok(()),
+            Admitted::ByRate => self.spend(Act::Subscribe, now_ms),
+        }
+    }
+
+    fn admit_read(&self, open: &mut Open, topic: &ChannelName, now_ms: u64) -> Result<(), Failure> {
+        open.session.admit_read(topic, now_ms)?;
+        self.spend(Act::Read, now_ms)
+    }
+
     fn subscribe(self: &Arc<Self>, open: &mut Open, to: ReplyTo, subscribe: Subscribe, now_ms: u64) {
-        let admitted = open
-            .session
-            .admit_subscribe(now_ms)
+        let admitted = self
+            .admit_subscribe(open, now_ms)
             .and_then(|()| open.session.admit_filter(&subscribe.params))
             .and_then(|()| open.session.subscribe(&subscribe.topic, to.call));
         if let Err(failure) = admitted {
@@ -163,7 +186,8 @@ impl Connection {
     fn publish(self: &Arc<Self>, open: &mut Open, to: ReplyTo, publish: Publish, now_ms: u64) {
         let admitted = open
             .session
-            .admit_publish(&publish.topic, &publish.payload, now_ms);
+            .admit_publish(&publish.topic, &publish.payload, now_ms)
+            .and_then(|()| self.spend(Act::Publish, now_ms));
         if let Err(failure) = admitted {
             return self.refuse(to, failure);
         }
@@ -181,8 +205,4 @@ fn speak(request: &Request, callback: Option<i64>) -> Speak {
         Request::Signal(..) | Request::Heartbeat(_) | Request::Ack(_) => Speak::Never,
         _ => Speak::Always,
     }
-}
-
-fn admit_read(open: &Open, topic: &ChannelName) -> Result<(), Failure> {
-    open.session.admit_read(topic)
 }

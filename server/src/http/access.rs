@@ -12,10 +12,9 @@ use bmt_shared::error::{AuthReason, ErrorCode};
 use bmt_shared::identity::Role;
 use tracing::error;
 
-use super::Refusal;
-use super::caller;
 use super::control::Control;
 use super::request::RequestId;
+use super::{Refusal, caller, pace};
 use crate::clock;
 use crate::records::{Actor, ApiKey, AuditEntry, KEY_PREFIX, Outcome, Scope};
 
@@ -99,13 +98,28 @@ pub(super) async fn guard(
 ) -> Response {
     let (mut parts, body) = request.into_parts();
     let attempt = Attempt::of(&control, &mut parts, guard.act).await;
+    let (budgets, now_ms) = (&control.node.budgets, clock::unix_ms());
+    if let Err(wait_ms) = attempt
+        .address
+        .map_or(Ok(()), |address| budgets.may_guess(address, now_ms))
+    {
+        return pace::too_often("your address were refused", wait_ms).into_response();
+    }
     let (actor, response) = match admit(&control, &parts.headers, guard.scope).await {
         Ok(operator) => {
+            if let Err(wait_ms) = budgets.spend_call(&operator.name(), now_ms) {
+                return pace::too_often("this API key or account", wait_ms).into_response();
+            }
             let actor = operator.actor();
             parts.extensions.insert(operator);
             (actor, next.run(Request::from_parts(parts, body)).await)
         }
-        Err((actor, refusal)) => (actor, refusal.into_response()),
+        Err((actor, refusal)) => {
+            if let Some(address) = attempt.address {
+                budgets.spend_guess(address, now_ms);
+            }
+            (actor, refusal.into_response())
+        }
     };
     if guard.notes_success || !response.status().is_success() {
         note(&control, attempt.entry(actor, &response)).await;

@@ -3,7 +3,7 @@
 //! A header is believed only as far as trusted proxies wrote it: from its right end to the first address that is
 //! not one of them. What stands further left anybody can have made up.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use axum::http::HeaderMap;
 use ipnet::IpNet;
@@ -41,6 +41,18 @@ pub fn is_https(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> bool {
         .and_then(|line| line.rsplit(',').next());
     is_trusted(peer.to_canonical(), proxies)
         && told.is_some_and(|scheme| scheme.trim().eq_ignore_ascii_case("https"))
+}
+
+/// What counts as one address where addresses are counted: an IPv6 customer has a /64 at least.
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => {
+            let host = u128::from(u64::MAX);
+            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !host))
+        }
+    }
 }
 
 fn is_trusted(address: IpAddr, proxies: &[IpNet]) -> bool {
@@ -89,6 +101,14 @@ mod tests {
             client("::ffff:10.0.0.1", &["::ffff:198.51.100.1"]),
             "198.51.100.1"
         );
+    }
+
+    #[test]
+    fn addresses_of_one_ipv6_network_count_as_one_and_mapped_ones_as_ipv4() {
+        let network = |text: &str| network(text.parse().unwrap()).to_string();
+        assert_eq!(network("2001:db8::1"), network("2001:db8::ffff:1"));
+        assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));
+        assert_eq!(network("::ffff:192.0.2.1"), "192.0.2.1");
     }
 
     #[test]

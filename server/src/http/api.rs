@@ -17,10 +17,12 @@ pub(super) mod user_data;
 pub(super) mod users;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::post;
 
 use super::auth::password;
 use super::control::Control;
+use super::pace;
 use super::route::{self, DELETE, GET, Line, PATCH, POST, Route, route};
 use crate::config::Config;
 use crate::records::Scope::{Admin, Publish, Read};
@@ -72,6 +74,10 @@ pub(super) fn router(control: &Control) -> Router<Control> {
     route::mount(guarded(&control.node.current().config), control)
         // Open to every page that may talk to us: the app reports its own crashes.
         .route("/errors", post(errors::report))
-        .merge(members::router(control))
-        .merge(files::router(control))
+        .merge(files::served())
+        .merge(
+            members::router(control)
+                .merge(files::router(control))
+                .route_layer(from_fn_with_state(control.clone(), pace::open)),
+        )
 }

@@ -19,8 +19,8 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post};
 
-use super::access;
 use super::control::Control;
+use super::{access, pace};
 use crate::node::Node;
 
 pub(super) use cookies::REFRESH as REFRESH_COOKIE;
@@ -41,4 +41,5 @@ pub(super) fn router(control: &Control) -> Router<Arc<Node>> {
         .route("/auth/logout-all", post(sessions::end_all))
         .route_layer(from_fn_with_state(control.clone(), access::watch))
         .route("/ws-ticket", post(ticket::post))
+        .route_layer(from_fn_with_state(control.clone(), pace::open))
 }

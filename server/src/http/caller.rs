@@ -48,7 +48,7 @@ where
         if tokens.next().is_some() {
             return Err(AuthReason::Malformed.into());
         }
-        let identity = admit(node, token, clock::unix_ms()).await?;
+        let identity = admit(&node, token, clock::unix_ms()).await?;
         if identity.expires_at_ms.is_none() {
             return Err(AuthReason::Missing.into());
         }

@@ -12,6 +12,7 @@ use bmt_shared::reply::Reply;
 use bmt_shared::request::Publish;
 use tokio::sync::oneshot;
 
+use super::access::Operator;
 use super::api::errors::Reporters;
 use super::traffic::Traffic;
 use crate::auth::SERVER_USER;
@@ -74,16 +75,22 @@ impl Control {
         super::api::stats::tell(self);
     }
 
-    /// Publishes as the server, and waits until the message is stored.
-    pub(super) async fn publish(&self, key: MessageId, publish: Publish) -> Reply {
-        Self::finish(self.begin_publish(key, publish)).await
+    /// Publishes as the server, and waits until the message is stored. Without a caller it is the server's own.
+    pub(super) async fn publish(&self, caller: Option<&Operator>, key: MessageId, publish: Publish) -> Reply {
+        Self::finish(self.begin_publish(caller, key, publish)).await
     }
 
     /// Hands a message over; what becomes of it is what [`Self::finish`] answers.
     ///
     /// # Errors
-    /// Where it is refused at once: the same limits of size and names hold as for connections.
-    pub(super) fn begin_publish(&self, key: MessageId, publish: Publish) -> Result<Awaited, Failure> {
+    /// Where it is refused at once: the same limits of size and names hold as for connections, and the caller's own
+    /// of how many.
+    pub(super) fn begin_publish(
+        &self,
+        caller: Option<&Operator>,
+        key: MessageId,
+        publish: Publish,
+    ) -> Result<Awaited, Failure> {
         let now_ms = clock::unix_ms();
         let (topic, payload) = (&publish.topic, &publish.payload);
         let mut admission = Session::new(
@@ -93,6 +100,9 @@ impl Control {
             now_ms,
         );
         admission.admit_publish(topic, payload, now_ms)?;
+        if let Some(caller) = caller {
+            self.node.budgets.spend_publish(&caller.name(), now_ms)?;
+        }
         let from = Publisher {
             user: self.server.clone(),
             connection: None,
@@ -121,13 +131,10 @@ impl Control {
     /// # Errors
     /// Where the channel's namespace is unknown.
     pub(super) fn admit_read(&self, topic: &ChannelName) -> Result<(), Failure> {
-        let session = Session::new(
-            self.server.clone(),
-            self.node.current().server_rules.clone(),
-            None,
-            clock::unix_ms(),
-        );
-        session.admit_read(topic)
+        let now_ms = clock::unix_ms();
+        let rules = self.node.current().server_rules.clone();
+        let mut session = Session::new(self.server.clone(), rules, None, now_ms);
+        session.admit_read(topic, now_ms)
     }
 
     /// The key of a message that came without one.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
+use bmt_server_core::session::TokenBucket;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -79,6 +80,30 @@ fn most_places(config: &Config) -> usize {
     }
 }
 
+/// How fast connections are taken in: those that live go on being served while a crowd comes.
+struct Pace {
+    bucket: TokenBucket,
+    began: Instant,
+}
+
+impl Pace {
+    fn new(config: &Config) -> Self {
+        let per_second = config.limits.accepts_per_second;
+        Self {
+            bucket: TokenBucket::new(per_second, per_second.saturating_mul(2), 0),
+            began: Instant::now(),
+        }
+    }
+
+    /// Waits until one more may come.
+    async fn wait(&mut self) {
+        let now_ms = |began: Instant| u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        while let Err(wait_ms) = self.bucket.take(now_ms(self.began)) {
+            sleep(Duration::from_millis(wait_ms)).await;
+        }
+    }
+}
+
 /// Takes connections in until the end begins. Then requests that are under way are finished and idle connections
 /// closed; upgraded ones end by their own owner's doing.
 pub(super) async fn accept(listener: TcpListener, router: Router, node: &Arc<Node>) -> Places {
@@ -96,7 +121,9 @@ pub(super) async fn accept(listener: TcpListener, router: Router, node: &Arc<Nod
         .header_read_timeout(header_limit)
         .max_headers(HEADER_LINES)
         .max_header_size(HEADER_BYTES);
+    let mut pace = Pace::new(&node.current().config);
     loop {
+        pace.wait().await;
         let accepted = tokio::select! {
             biased;
             () = node.shutdown.begun() => break,

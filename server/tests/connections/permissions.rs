@@ -16,6 +16,7 @@ const READS: [&str; 4] = ["subscribe", "history", "presence", "read"];
 /// A server without rates, with the lists that the page speaks of.
 async fn server() -> TestServer {
     let server = TestServer::with(|config| {
+        config.limits.read_per_second = 0;
         config.limits.publish_per_second = 0;
         config.limits.signal_per_second = 0;
         config.limits.subscribe_per_second = 0;

@@ -218,7 +218,19 @@ impl Client {
     }
 
     pub(crate) async fn connect_with(server: &TestServer, token: &str) -> Self {
-        let mut client = Self::open(server).await;
+        let socket = Socket::open(&server.url(WEBSOCKET), &[]).await.unwrap();
+        Self::greet(socket, token).await
+    }
+
+    /// Connects over a WebSocket that has just been opened.
+    pub(crate) async fn greet(mut socket: Socket, token: &str) -> Self {
+        let sid = open_sid(&socket.text().await);
+        let mut client = Self {
+            socket,
+            hello: Value::Null,
+            sid,
+            calls: 0,
+        };
         let connect = format!("40{}", json!({"token": token}));
         client.socket.send(connect).await;
         assert!(client.packet().await.starts_with("40{\"sid\":"));

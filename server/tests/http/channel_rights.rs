@@ -18,7 +18,7 @@ const WRITES: [&str; 3] = ["publish", "broadcast", "notify"];
 
 /// A server with the lists that the page speaks of; `1` stands in some of them as `role`.
 async fn server(role: Option<MemberRole>) -> TestServer {
-    let server = TestServer::start().await;
+    let server = TestServer::start_with(|config| config.limits.http_per_second = 0).await;
     let other = Actor {
         user_id: UserId::new("2"),
         is_admin: false,

@@ -19,6 +19,7 @@ mod key_sets;
 mod lists;
 mod login;
 mod members;
+mod pace;
 mod permissions;
 mod reload;
 mod scripts;

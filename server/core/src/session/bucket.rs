@@ -40,17 +40,37 @@ impl TokenBucket {
     /// # Errors
     /// With the ms after which a token will be there, at least 1, where there is none now.
     pub fn take(&mut self, now_ms: u64) -> Result<(), u64> {
+        self.take_many(1, now_ms)
+    }
+
+    /// Takes so many tokens, or none. More than the burst are as many as the burst.
+    ///
+    /// # Errors
+    /// With the ms after which they will be there, at least 1, where they are not now.
+    pub fn take_many(&mut self, tokens: u64, now_ms: u64) -> Result<(), u64> {
         if self.per_second == 0 {
             return Ok(());
         }
         self.fill(now_ms);
-        match self.level_milli.checked_sub(1_000) {
+        let wanted_milli = tokens.saturating_mul(1_000).min(self.burst_milli);
+        match self.level_milli.checked_sub(wanted_milli) {
             Some(rest) => {
                 self.level_milli = rest;
                 Ok(())
             }
-            None => Err((1_000 - self.level_milli).div_ceil(self.per_second)),
+            None => Err((wanted_milli - self.level_milli).div_ceil(self.per_second)),
         }
+    }
+
+    /// Puts a token back that was taken for what did not happen.
+    pub fn give_back(&mut self) {
+        self.level_milli = self.level_milli.saturating_add(1_000).min(self.burst_milli);
+    }
+
+    /// Whether it holds all that it can: then it is as good as a new one.
+    pub fn is_full(&mut self, now_ms: u64) -> bool {
+        self.fill(now_ms);
+        self.level_milli == self.burst_milli
     }
 
     fn fill(&mut self, now_ms: u64) {
@@ -108,6 +128,33 @@ mod tests {
         bucket.change_rate(2, 2, 0);
         assert_eq!((bucket.take(0), bucket.take(0)), (Ok(()), Ok(())));
         assert_eq!(bucket.take(0), Err(500));
+    }
+
+    #[test]
+    fn many_tokens_are_taken_whole_or_not_at_all() {
+        let mut bucket = TokenBucket::new(10, 20, 0);
+        assert_eq!(bucket.take_many(15, 0), Ok(()));
+        assert_eq!(bucket.take_many(6, 0), Err(100));
+        assert_eq!(bucket.take_many(5, 0), Ok(()), "the refusal cost nothing");
+        assert_eq!(
+            bucket.take_many(1_000, 0),
+            Err(2_000),
+            "no more than the burst is waited for"
+        );
+        assert_eq!(bucket.take_many(1_000, 2_000), Ok(()));
+    }
+
+    #[test]
+    fn what_is_given_back_counts_and_a_full_bucket_knows_it() {
+        let mut bucket = TokenBucket::new(1, 2, 0);
+        assert!(bucket.is_full(0));
+        assert_eq!(bucket.take(0), Ok(()));
+        assert!(!bucket.is_full(500));
+        bucket.give_back();
+        assert!(bucket.is_full(500));
+        bucket.give_back();
+        assert_eq!(bucket.take_many(2, 500), Ok(()));
+        assert!(bucket.take(500).is_err(), "no more than it can hold");
     }
 
     #[test]

@@ -35,7 +35,7 @@ fn session(change: impl FnOnce(&mut Rules)) -> Session {
     Session::new(user(Role::User), Arc::new(rules), None, START)
 }
 
-fn code(result: Result<(), Failure>) -> Option<ErrorCode> {
+fn code<T>(result: Result<T, Failure>) -> Option<ErrorCode> {
     result.err().map(|failure| failure.code)
 }
 
@@ -53,6 +53,19 @@ fn a_payload_may_be_as_large_as_the_limit_and_no_larger() {
         publish(&mut session, "public:chat", 65_537),
         Some(ErrorCode::MessageTooLarge)
     );
+}
+
+#[test]
+fn reading_too_fast_tells_when_to_come_again() {
+    let mut session = session(|rules| rules.read_per_second = 10);
+    let chat = topic("public:chat");
+    for _ in 0..20 {
+        assert_eq!(code(session.admit_read(&chat, START)), None);
+    }
+    let refused = session.admit_read(&chat, START).unwrap_err();
+    assert_eq!(refused.code, ErrorCode::RateLimited);
+    assert_eq!(refused.retry_after_ms, Some(100));
+    assert_eq!(code(session.admit_read(&chat, START + 100)), None);
 }
 
 #[test]
@@ -86,7 +99,7 @@ fn refusals_name_the_reason() {
         Some(ErrorCode::ChannelNotFound)
     );
     assert_eq!(
-        code(session.admit_read(&topic("private:x"))),
+        code(session.admit_read(&topic("private:x"), START)),
         Some(ErrorCode::PermissionDenied)
     );
     assert_eq!(
@@ -218,10 +231,10 @@ fn every_act_is_judged_by_the_member_list_as_it_is_now() {
     assert_eq!(publish(&mut session, "document:d:changes", 2), denied);
     let payload = Payload::parse("1").unwrap();
     assert_eq!(code(session.admit_signal(&document, &payload, START)), denied);
-    assert_eq!(code(session.admit_read(&document)), None);
+    assert_eq!(code(session.admit_read(&document, START)), None);
     assert_eq!(session.reconsider(|_| true), []);
     *lists.0.lock().unwrap() = Membership::Outside;
-    assert_eq!(code(session.admit_read(&document)), denied);
+    assert_eq!(code(session.admit_read(&document, START)), denied);
     assert_eq!(
         session.reconsider(|topic| *topic == public),
         [],

@@ -273,10 +273,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             self.timer.as_mut().reset(due);
         }
         let full = self.wire.waiting() >= STAGE_BYTES;
+        if let Some(pause) = connection.pause() {
+            return self.wait_unread(connection, pause, full).await;
+        }
         tokio::select! {
-            progress = poll_fn(|cx| self.wire.poll(cx)) => progress?,
+            progress = poll_fn(|cx| self.wire.poll(cx)) => {
+                progress?;
+                connection.note_traffic();
+            }
             () = connection.wait_for_more(&mut self.alarm), if !full => {}
             () = self.timer.as_mut() => return self.sound(),
+        }
+        Ok(())
+    }
+
+    /// The same while nothing is to be read from the peer, whose signs of life are not seen then.
+    async fn wait_unread(
+        &mut self,
+        connection: &Connection,
+        pause: Duration,
+        full: bool,
+    ) -> Result<(), Over> {
+        self.heard = Instant::now();
+        tokio::select! {
+            wrote = poll_fn(|cx| self.wire.poll_write(cx)) => wrote?,
+            () = connection.wait_for_more(&mut self.alarm), if !full => {}
+            () = tokio::time::sleep(pause) => {}
         }
         Ok(())
     }

@@ -150,11 +150,13 @@ impl Endpoint {
     }
 
     async fn poll(self: Arc<Self>, transport: Arc<Transport>, request: Request) -> Response {
+        transport.note_traffic();
         if request.method() == Method::GET {
             let abandoned = Abandoned::new(&self, &transport);
             let (mut parts, body) = self.call(request).await.into_parts();
             let mut body = collect(body).await;
             abandoned.settle();
+            transport.note_traffic();
             if parts.status.is_success() && body.is_empty() {
                 // The session ended while its poll waited. Nothing is no payload, and a client that trips over it
                 // does not hear why from the answer to its POST.
@@ -166,7 +168,13 @@ impl Endpoint {
             return Response::from_parts(parts, Body::from(body));
         }
         match tokio::time::timeout(self.unfinished, self.call(request)).await {
-            Ok(response) => response,
+            Ok(response) => {
+                // Before the answer there is no further post.
+                if let Some(pause) = transport.pause() {
+                    tokio::time::sleep(pause).await;
+                }
+                response
+            }
             Err(_) => {
                 self.post_close(&transport).await;
                 let close = HeaderValue::from_static("close");

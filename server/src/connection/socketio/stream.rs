@@ -44,6 +44,8 @@ pub(super) struct GuardedStream<S> {
     written: usize,
     /// Runs from the first write that waits after the end.
     last_words: Option<Pin<Box<Sleep>>>,
+    /// Runs while the peer is not to be read.
+    pause: Option<Pin<Box<Sleep>>>,
     /// Dropped with the stream.
     _gone: oneshot::Sender<()>,
 }
@@ -60,6 +62,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GuardedStream<S> {
             staged: Vec::new(),
             written: 0,
             last_words: None,
+            pause: None,
             _gone: sender,
         };
         (stream, gone)
@@ -121,7 +124,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GuardedStream<S> {
         }
         self.written = 0;
         spare::give_back(std::mem::take(&mut self.staged));
+        self.transport.note_traffic();
         Poll::Ready(Ok(()))
+    }
+
+    /// Ready when the peer may be read.
+    fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.pause.is_none() {
+            let pause = self.transport.pause();
+            self.pause = pause.map(|pause| Box::pin(tokio::time::sleep(pause)));
+        }
+        if let Some(pause) = &mut self.pause {
+            ready!(pause.as_mut().poll(cx));
+            self.pause = None;
+        }
+        Poll::Ready(())
     }
 
     /// Passes on what a write came to, within the time limit once the session is to end.
@@ -162,7 +179,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for GuardedStream<S> {
             self.head.drain(..bytes);
             return Poll::Ready(Ok(()));
         }
-        Pin::new(&mut self.inner).poll_read(cx, buf)
+        ready!(self.poll_pause(cx));
+        ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
+        self.transport.note_traffic();
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -173,6 +193,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedStream<S> {
         if let Poll::Ready(Ok(bytes)) = written {
             let packets = self.passing.pass(&buf[..bytes]);
             self.transport.pass(packets);
+            self.transport.note_traffic();
         }
         self.bounded(cx, written)
     }

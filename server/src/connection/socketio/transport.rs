@@ -91,6 +91,18 @@ impl Transport {
         })
     }
 
+    /// For how long nothing is to be read of what the peer sends.
+    pub(super) fn pause(&self) -> Option<Duration> {
+        self.connection().as_ref()?.pause()
+    }
+
+    /// Something came from the peer or went to it.
+    pub(super) fn note_traffic(&self) {
+        if let Some(connection) = self.connection().as_ref() {
+            connection.note_traffic();
+        }
+    }
+
     /// Names the session, so that its further requests find this transport.
     pub(super) fn name(self: &Arc<Self>, sid: &str) {
         if self.sid.set(sid.into()).is_ok() {

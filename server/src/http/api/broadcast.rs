@@ -13,7 +13,7 @@ use bmt_shared::request::Publish;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::http::access::Audited;
+use crate::http::access::{Audited, Operator};
 use crate::http::body::Json;
 use crate::http::control::Control;
 use crate::http::idempotency::IdempotencyKey;
@@ -44,6 +44,7 @@ pub(in crate::http) struct Broadcast {
 pub(super) async fn post(
     State(control): State<Control>,
     key: IdempotencyKey,
+    operator: Operator,
     Json(broadcast): Json<Broadcast>,
 ) -> Result<Response, Refusal> {
     let id = key.or(broadcast.message_id.clone())?;
@@ -54,13 +55,13 @@ pub(super) async fn post(
         ..Publish::new(topic, broadcast.payload.clone())
     };
     let target = broadcast.topics.join(" ");
-    let answer = to_many(&control, "topics", &id, &broadcast.topics, publish).await?;
+    let answer = to_many((&control, &operator), "topics", &id, &broadcast.topics, publish).await?;
     Ok(Audited::target(target).on(reply::respond(id.as_str(), &answer)))
 }
 
 /// Publishes to each channel under the same key and answers in their order; one refusal does not stop the rest.
 pub(super) async fn to_many(
-    control: &Control,
+    (control, operator): (&Control, &Operator),
     field: &str,
     id: &MessageId,
     topics: &[String],
@@ -74,7 +75,7 @@ pub(super) async fn to_many(
     let waiting: Vec<_> = topics
         .iter()
         .map(|topic| match ChannelName::parse(topic) {
-            Ok(topic) => control.begin_publish(id.clone(), publish(topic)),
+            Ok(topic) => control.begin_publish(Some(operator), id.clone(), publish(topic)),
             Err(error) => Err(Failure::new(
                 ErrorCode::InvalidMessage,
                 format!("{topic:?}: {error}"),

@@ -15,6 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::clock;
 use crate::http::Refusal;
+use crate::http::address::network;
 use crate::http::body::{self, Query};
 use crate::http::control::Control;
 use crate::http::paging;
@@ -95,7 +96,7 @@ pub(super) async fn report(
     let now_ms = clock::unix_ms();
     control
         .reporters
-        .admit(visitor.address, now_ms)
+        .admit(network(visitor.address), now_ms)
         .map_err(|wait_ms| {
             Refusal::new(
                 ErrorCode::RateLimited,

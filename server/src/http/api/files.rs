@@ -38,12 +38,17 @@ const ADDRESS: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-/// The routes that answer at once.
+/// What owners do with their files.
 pub(super) fn router(control: &Control) -> Router<Control> {
     Router::new()
         .route("/files", get(list))
         .route("/files/{id}", get(one))
         .route("/files/{id}", watched(control, "file.delete", delete(remove)))
+}
+
+/// The routes that pages ask for many files at once.
+pub(super) fn served() -> Router<Control> {
+    Router::new()
         .route("/files/{id}/{name}", get(served::file))
         .route("/files/{id}/{name}/thumbnail", get(served::thumbnail))
 }

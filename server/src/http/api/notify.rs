@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::broadcast::to_many;
-use crate::http::access::Audited;
+use crate::http::access::{Audited, Operator};
 use crate::http::body::Json;
 use crate::http::control::Control;
 use crate::http::idempotency::IdempotencyKey;
@@ -62,6 +62,7 @@ struct Content<'a> {
 pub(super) async fn post(
     State(control): State<Control>,
     key: IdempotencyKey,
+    operator: Operator,
     Json(notification): Json<Notification>,
 ) -> Result<Response, Refusal> {
     let Notification { users, topic, .. } = &notification;
@@ -88,6 +89,6 @@ pub(super) async fn post(
     let id = key.or(notification.message_id.clone())?;
     let id = id.unwrap_or_else(Control::mint_message_id);
     let publish = |topic| Publish::new(topic, payload.clone());
-    let answer = to_many(&control, "users", &id, &topics, publish).await?;
+    let answer = to_many((&control, &operator), "users", &id, &topics, publish).await?;
     Ok(Audited::target(topics.join(" ")).on(reply::respond(id.as_str(), &answer)))
 }

@@ -9,7 +9,7 @@ use bmt_shared::reply::Reply;
 use bmt_shared::request::{Call, PublishEntry, Request};
 use tokio::sync::oneshot;
 
-use crate::http::access::Audited;
+use crate::http::access::{Audited, Operator};
 use crate::http::body::Text;
 use crate::http::control::{Awaited, Control};
 use crate::http::idempotency::IdempotencyKey;
@@ -18,6 +18,7 @@ use crate::http::{Refusal, reply};
 pub(super) async fn post(
     State(control): State<Control>,
     key: IdempotencyKey,
+    operator: Operator,
     Text(body): Text,
 ) -> Result<Response, Refusal> {
     let call = Call::parse("publish", &body, Vec::new()).map_err(|error| match error.message_id {
@@ -28,9 +29,11 @@ pub(super) async fn post(
     let (topic, answer) = match call.request {
         Request::Publish(publish) => {
             let topic = publish.topic.as_str().to_owned();
-            (topic, control.publish(id.clone(), publish).await)
+            (topic, control.publish(Some(&operator), id.clone(), publish).await)
         }
-        Request::PublishBatch(messages) => (String::new(), batch(&control, &key, messages).await?),
+        Request::PublishBatch(messages) => {
+            (String::new(), batch((&control, &operator), &key, messages).await?)
+        }
         _ => unreachable!("a call named `publish` is one of two"),
     };
     Ok(Audited::target(topic).on(reply::respond(id.as_str(), &answer)))
@@ -39,7 +42,7 @@ pub(super) async fn post(
 /// Each with its own key, in order; the first refusal that may be tried again stops the rest, so that no message
 /// overtakes one that is sent again (SPEC §4).
 async fn batch(
-    control: &Control,
+    (control, operator): (&Control, &Operator),
     request_key: &IdempotencyKey,
     messages: Vec<PublishEntry>,
 ) -> Result<Reply, Refusal> {
@@ -57,7 +60,7 @@ async fn batch(
     for (key, publish) in entries {
         let begun = match &stopped {
             Some(failure) => Err(failure.clone()),
-            None => publish.and_then(|publish| control.begin_publish(key.clone(), publish)),
+            None => publish.and_then(|publish| control.begin_publish(Some(operator), key.clone(), publish)),
         };
         // A shard that is full refuses on the spot.
         let begun = begun.and_then(|mut reply| match reply.try_recv() {

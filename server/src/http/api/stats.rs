@@ -65,7 +65,7 @@ async fn tell_once(control: &Control) {
     let stats = control.figures.stats(DETAILS).await;
     let topic = ChannelName::parse(METRICS_CHANNEL).expect("a name of our own");
     let payload = Payload::encode(&stats).expect("numbers and names are JSON");
-    let told = control.publish(Control::mint_message_id(), Publish::new(topic, payload));
+    let told = control.publish(None, Control::mint_message_id(), Publish::new(topic, payload));
     if let Reply::Failed(failure) = told.await {
         debug!(%failure, "the figures could not be told");
     }

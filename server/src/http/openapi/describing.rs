@@ -98,13 +98,14 @@ impl Operation {
     /// Codes by status, those that many operations share among them.
     fn failures(&self, is_guarded: bool) -> BTreeMap<String, BTreeSet<String>> {
         use ErrorCode::{
-            AuthenticationFailed, InvalidMessage, MessageTooLarge, PermissionDenied, ServerError,
+            AuthenticationFailed, InvalidMessage, MessageTooLarge, PermissionDenied, RateLimited, ServerError,
         };
         let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let mut add = |status: &str, code: ErrorCode| {
             all.entry(status.to_owned()).or_default().insert(code.to_string());
         };
         add("408", InvalidMessage);
+        add("429", RateLimited);
         add("5XX", ServerError);
         if self.takes.is_some() {
             add("400", InvalidMessage);

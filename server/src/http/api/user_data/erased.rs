@@ -128,7 +128,7 @@ async fn empty(control: &Control, page: &[Authored], erased: &mut Erased) -> Res
         };
         let payload = Payload::encode(&json!({"type": "delete", "target": message.id}));
         let payload = payload.expect("texts are JSON");
-        waiting.push(control.begin_publish(Control::mint_message_id(), Publish::new(topic, payload)));
+        waiting.push(control.begin_publish(None, Control::mint_message_id(), Publish::new(topic, payload)));
     }
     for begun in waiting {
         match Control::finish(begun).await {

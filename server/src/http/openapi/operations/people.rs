@@ -8,6 +8,10 @@ use crate::http::api::{connections, user_data, users};
 use crate::http::auth::password;
 
 pub(super) fn operations() -> Vec<Operation> {
+    accounts().into_iter().chain(data()).collect()
+}
+
+fn accounts() -> Vec<Operation> {
     vec![
         on("GET", "/users", "users", "Users, the oldest first")
             .asks::<users::Wanted>()
@@ -44,26 +48,6 @@ pub(super) fn operations() -> Vec<Operation> {
             .fails_as(404, InvalidOperation)
             .fails(InvalidOperation),
         on(
-            "GET",
-            "/users/{id}/data",
-            "users",
-            "Everything that is kept about a user",
-        )
-        .given(
-            200,
-            "One JSON object a line, the last one of the type `end`.",
-            Content::File("application/x-ndjson"),
-        ),
-        on(
-            "DELETE",
-            "/users/{id}/data",
-            "users",
-            "Erase a user: account, member lists, files, read positions, messages",
-        )
-        .gives::<user_data::Erased>("All of it is gone.", erased(true))
-        .gives_as::<user_data::Erased>(202, "It goes on; ask again to hear of its end.", erased(false))
-        .fails(InvalidOperation),
-        on(
             "POST",
             "/users/{id}/block",
             "users",
@@ -95,6 +79,31 @@ pub(super) fn operations() -> Vec<Operation> {
             json!({"token": "r_the-code-of-the-link", "expiresIn": 86_400}),
         )
         .fails_as(404, InvalidOperation),
+    ]
+}
+
+fn data() -> [Operation; 2] {
+    [
+        on(
+            "GET",
+            "/users/{id}/data",
+            "users",
+            "Everything that is kept about a user",
+        )
+        .given(
+            200,
+            "One JSON object a line, the last one of the type `end`.",
+            Content::File("application/x-ndjson"),
+        ),
+        on(
+            "DELETE",
+            "/users/{id}/data",
+            "users",
+            "Erase a user: account, member lists, files, read positions, messages",
+        )
+        .gives::<user_data::Erased>("All of it is gone.", erased(true))
+        .gives_as::<user_data::Erased>(202, "It goes on; ask again to hear of its end.", erased(false))
+        .fails(InvalidOperation),
     ]
 }
 
