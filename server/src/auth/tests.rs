@@ -255,6 +255,39 @@ fn a_claim_that_stands_twice_is_malformed() {
     );
 }
 
+/// FAULTS 38. The best of several tries: the machine may be busy, the work is the same.
+#[test]
+fn tokens_of_a_megabyte_and_of_odd_shapes_are_refused_within_5_ms() {
+    let authenticator = authenticator();
+    let good = token(&claims(json!({})));
+    let large = claims(json!({"name": "x".repeat(1 << 20)}));
+    let odd = [
+        token(&large),
+        "x".repeat(1 << 20),
+        ".".repeat(1 << 20),
+        format!("{good}.x.y.z"),
+        ".....".to_owned(),
+        format!("{good}="),
+        good.replace('.', "=."),
+        good.replace('.', "\n."),
+        good.replace('.', ". "),
+    ];
+    for odd in odd {
+        let took = (0..10).map(|_| {
+            let began = std::time::Instant::now();
+            let refused = reason(&authenticator, &odd);
+            let shown = odd.get(..40).unwrap_or(&odd);
+            assert!(
+                [AuthReason::Malformed, AuthReason::InvalidSignature].contains(&refused),
+                "{shown}: {refused}"
+            );
+            began.elapsed()
+        });
+        let least = took.min().unwrap();
+        assert!(least < std::time::Duration::from_millis(5), "{least:?}");
+    }
+}
+
 #[test]
 fn clocks_may_be_five_seconds_apart_and_not_more() {
     let ok = |change: Value| authenticator().authenticate(Some(&token(&claims(change))), NOW_MS);

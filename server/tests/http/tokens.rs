@@ -108,6 +108,50 @@ async fn access_and_refresh_tokens_never_pass_for_each_other() {
     server.stop().await;
 }
 
+/// FAULTS 37: what a token's header says about where its key is, is not even looked at.
+#[tokio::test]
+async fn a_header_that_points_elsewhere_leads_nowhere() {
+    let elsewhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    elsewhere.set_nonblocking(true).unwrap();
+    let url = format!("http://{}/keys.json", elsewhere.local_addr().unwrap());
+    let server = TestServer::start().await;
+    let claims = json!({"sub": "1", "exp": now_s() + 60});
+    let own_key = json!({"kty": "oct", "k": "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE"});
+    for algorithm in ["HS256", "RS256", "ES256", "EdDSA"] {
+        for (name, value) in [
+            ("kid", json!("../../etc/passwd")),
+            ("kid", json!("' OR 1=1--")),
+            ("kid", json!(url)),
+            ("jku", json!(url)),
+            ("x5u", json!(url)),
+            ("jwk", own_key.clone()),
+        ] {
+            let signed = token(&json!({"alg": algorithm, name: value}), &claims);
+            // By a key of the attacker's, for which the header stands.
+            let forged = format!("{}.{}", signed.rsplit_once('.').unwrap().0, "QUFB".repeat(11));
+            refused(server.me(&forged).await, 401, "authentication_failed").await;
+        }
+    }
+    let asked = elsewhere.accept().map(drop).map_err(|error| error.kind());
+    assert_eq!(
+        asked,
+        Err(std::io::ErrorKind::WouldBlock),
+        "nobody was asked for a key"
+    );
+    server.stop().await;
+}
+
+/// FAULTS 38.
+#[tokio::test]
+async fn a_token_of_a_megabyte_is_refused_at_the_door() {
+    let server = TestServer::start().await;
+    let response = server.me(&"x".repeat(1 << 20)).await;
+    assert_eq!(response.status().as_u16(), 431);
+    let response = server.me(&"x".repeat(16 * 1_024)).await;
+    refused(response, 401, "authentication_failed").await;
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn no_token_speaks_as_the_server() {
     let server = TestServer::start().await;

@@ -5,6 +5,7 @@
     reason = "the helpers of a test fail it as its assertions do"
 )]
 
+mod clocks;
 mod confirmations;
 mod connection;
 mod gaps;
