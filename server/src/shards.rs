@@ -214,6 +214,8 @@ struct Inner {
     world: Arc<World>,
     /// Set by [`Shards::drain`]; from then on requests are refused.
     is_stopping: AtomicBool,
+    /// What the end of the server is called in replies and in the log.
+    incident: Arc<str>,
 }
 
 /// What all shards share.
@@ -235,6 +237,8 @@ struct Door {
     // Unbounded by itself: `rooms` bounds the requests, and a closed connection must always be let out.
     commands: mpsc::UnboundedSender<Command>,
     rooms: Rooms,
+    /// What the end is called, here too: the shard may be gone.
+    incident: Arc<str>,
 }
 
 impl Shards {
@@ -256,6 +260,7 @@ impl Shards {
             clock,
             meters: Arc::default(),
         });
+        let incident: Arc<str> = crate::random::text::<9>().into();
         let start = |_| {
             let (commands, inbox) = mpsc::unbounded_channel();
             let shard = Shard::new(inbox, commands.clone(), world.clone());
@@ -263,12 +268,14 @@ impl Shards {
             Door {
                 commands,
                 rooms: Rooms::default(),
+                incident: incident.clone(),
             }
         };
         Self(Arc::new(Inner {
             shards: (0..count).map(start).collect(),
             world,
             is_stopping: AtomicBool::new(false),
+            incident: incident.clone(),
         }))
     }
 
@@ -411,6 +418,12 @@ impl Shards {
         &self.0.world.meters
     }
 
+    /// What a request is answered that the end of the server came before.
+    #[must_use]
+    pub fn stopping(&self) -> Failure {
+        stopping(&self.0.incident)
+    }
+
     /// Requests that are not answered yet, for gauges.
     #[must_use]
     pub fn unanswered(&self) -> usize {
@@ -420,6 +433,7 @@ impl Shards {
     /// Stops in good order: refuses new requests, answers those in flight, ends the shards, closes the stores.
     pub async fn drain(&self) {
         self.0.is_stopping.store(true, Ordering::Release);
+        tracing::info!(incident = %self.0.incident, "stopping: requests are refused from now on");
         let stopping: Vec<_> = self.0.shards.iter().map(Door::stop).collect();
         for stopped in stopping {
             // An error is a shard that ended before: nothing is left to wait for.
@@ -440,7 +454,7 @@ impl Shards {
     ) {
         let door = self.door(&topic);
         if self.0.is_stopping.load(Ordering::Acquire) {
-            return answer.give(Reply::Failed(stopping()));
+            return answer.give(Reply::Failed(self.stopping()));
         }
         match door.rooms.take(bytes) {
             Some(room) => door.tell(topic, request(Pending { answer, room })),
@@ -462,7 +476,7 @@ impl Door {
         if let Err(mpsc::error::SendError(Command::Request(_, request))) =
             self.commands.send(Command::Request(topic, request))
         {
-            request.refuse(&stopping());
+            request.refuse(&stopping(&self.incident));
         }
     }
 
@@ -500,10 +514,10 @@ fn no_presence(topic: &ChannelName) -> Failure {
     )
 }
 
-fn stopping() -> Failure {
+fn stopping(incident: &str) -> Failure {
     Failure::new(
         ErrorCode::ServerError,
-        "the server is stopping; connect again and repeat the request",
+        format!("the server is stopping (incident {incident}); connect again and repeat the request"),
     )
     .retry_after(STOPPING_RETRY_MS)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bmt_shared::error::{ErrorCode, Failure};
+use bmt_shared::error::Failure;
 use bmt_shared::id::MessageId;
 use bmt_shared::limits::{BATCH_REPLY_BYTES, REPLY_ATTACHMENTS};
 use bmt_shared::reply::{NotRecovered, Reply, Subscribed};
@@ -13,7 +13,7 @@ use super::Connection;
 use super::link::{Open, mint_message_id};
 use crate::budgets::Act;
 use crate::outbox::{Outgoing, ReplyTo};
-use crate::shards::{Answer, Row};
+use crate::shards::{Answer, Row, Shards};
 
 /// What is known of an entry after it was handed over.
 enum Entry {
@@ -22,15 +22,10 @@ enum Entry {
 }
 
 impl Entry {
-    async fn reply(self) -> Reply {
+    async fn reply(self, shards: &Shards) -> Reply {
         match self {
             Self::Known(reply) => reply,
-            Self::Awaited(reply) => reply.await.unwrap_or_else(|_| {
-                Reply::Failed(Failure::new(
-                    ErrorCode::ServerError,
-                    "the server is stopping; send the request again after the reconnect",
-                ))
-            }),
+            Self::Awaited(reply) => reply.await.unwrap_or_else(|_| Reply::Failed(shards.stopping())),
         }
     }
 }
@@ -74,7 +69,7 @@ impl Connection {
         tokio::spawn(async move {
             let mut results = Vec::with_capacity(entries.len());
             for (topic, entry) in entries {
-                let reply = entry.reply().await;
+                let reply = entry.reply(&connection.context.shards).await;
                 if let (Some(topic), false) = (topic, reply.is_success()) {
                     connection.with(|open| open.session.refuse_subscription(&topic, to.call));
                 }
@@ -127,7 +122,7 @@ impl Connection {
         tokio::spawn(async move {
             let mut results: Vec<(Option<MessageId>, Reply)> = Vec::with_capacity(entries.len());
             for (key, entry) in entries {
-                results.push((Some(key), entry.reply().await));
+                results.push((Some(key), entry.reply(&connection.context.shards).await));
             }
             connection.reply(to, Reply::Batch(results));
         });

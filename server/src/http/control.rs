@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use bmt_server_core::session::Session;
 use bmt_shared::channel::ChannelName;
-use bmt_shared::error::{ErrorCode, Failure};
+use bmt_shared::error::Failure;
 use bmt_shared::id::{MessageId, UserId};
 use bmt_shared::identity::{Role, User};
 use bmt_shared::reply::Reply;
@@ -22,9 +22,6 @@ use crate::node::Node;
 use crate::records::Records;
 use crate::shards::{Answer, Publisher, Shards};
 use crate::{clock, random};
-
-/// When to come again after a stop, ms.
-const STOPPING_RETRY_MS: u64 = 1_000;
 
 /// What a channel will answer.
 pub(super) type Awaited = oneshot::Receiver<Reply>;
@@ -77,7 +74,7 @@ impl Control {
 
     /// Publishes as the server, and waits until the message is stored. Without a caller it is the server's own.
     pub(super) async fn publish(&self, caller: Option<&Operator>, key: MessageId, publish: Publish) -> Reply {
-        Self::finish(self.begin_publish(caller, key, publish)).await
+        self.finish(self.begin_publish(caller, key, publish)).await
     }
 
     /// Hands a message over; what becomes of it is what [`Self::finish`] answers.
@@ -114,18 +111,20 @@ impl Control {
     }
 
     /// Waits for what becomes of a message.
-    pub(super) async fn finish(begun: Result<Awaited, Failure>) -> Reply {
+    pub(super) async fn finish(&self, begun: Result<Awaited, Failure>) -> Reply {
         match begun {
-            Ok(reply) => reply.await.unwrap_or_else(|_| Reply::Failed(stopping())),
+            Ok(reply) => reply
+                .await
+                .unwrap_or_else(|_| Reply::Failed(self.shards.stopping())),
             Err(failure) => Reply::Failed(failure),
         }
     }
 
     /// Asks the channels something and waits for the answer.
-    pub(super) async fn ask(ask: impl FnOnce(Answer)) -> Reply {
+    pub(super) async fn ask(&self, ask: impl FnOnce(Answer)) -> Reply {
         let (answer, reply) = oneshot::channel();
         ask(Answer::Waiter(answer));
-        Self::finish(Ok(reply)).await
+        self.finish(Ok(reply)).await
     }
 
     /// # Errors
@@ -141,14 +140,6 @@ impl Control {
     pub(super) fn mint_message_id() -> MessageId {
         MessageId::mint(clock::unix_ms(), u64::from_le_bytes(random::bytes()))
     }
-}
-
-fn stopping() -> Failure {
-    Failure::new(
-        ErrorCode::ServerError,
-        "The server is stopping. Send the request again, to another server or in a moment.",
-    )
-    .retry_after(STOPPING_RETRY_MS)
 }
 
 impl FromRef<Control> for Arc<Node> {

@@ -30,11 +30,8 @@ pub(super) async fn ready(State(node): State<Arc<Node>>) -> Result<Json<Value>, 
             .with_status(StatusCode::SERVICE_UNAVAILABLE)
     })?;
     if !node.histories.is_writable() {
-        return Err(Refusal::new(
-            ErrorCode::ServerError,
-            "The message store cannot be written to; the log says why. Free space on its disk, or use another server.",
-        )
-        .with_status(StatusCode::SERVICE_UNAVAILABLE));
+        let cause = "messages could not be stored; free space on its disk, or use another server";
+        return Err(Refusal::incident("the message store cannot be written to", &cause).unavailable());
     }
     Ok(Json(json!({"status": "ready"})))
 }

@@ -13,13 +13,26 @@ pub(crate) const SECRET: &str = "a-secret-for-tests-only-0123456789abcdef";
 
 /// The command without any setting of whoever runs the tests.
 pub(crate) fn command(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bmt-server"));
+    let mut command = without_settings(Command::new(env!("CARGO_BIN_EXE_bmt-server")));
+    command.args(args);
+    command
+}
+
+/// The same by a shell that does something first, as the same process.
+pub(crate) fn command_after(first: &str, args: &[&str]) -> Command {
+    let mut command = without_settings(Command::new("sh"));
+    let script = format!("{first}; exec \"$0\" \"$@\"");
+    command.args(["-c", &script, env!("CARGO_BIN_EXE_bmt-server")]);
+    command.args(args);
+    command
+}
+
+fn without_settings(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("BMT_") {
             command.env_remove(name);
         }
     }
-    command.args(args);
     command
 }
 

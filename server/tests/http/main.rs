@@ -15,6 +15,7 @@ mod figures;
 mod files;
 mod forms;
 mod headers;
+mod incidents;
 mod key_sets;
 mod lists;
 mod login;

@@ -14,32 +14,34 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use crate::command::{Process, SECRET, command, text};
+use crate::command::{Process, SECRET, command_after, text};
 use crate::key_sets;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A process with a configuration file, killed when the test is over.
-struct Server {
+pub(crate) struct Server {
     process: Process,
     dir: TempDir,
-    address: String,
+    pub(crate) address: String,
     seen: usize,
 }
 
 impl Server {
     fn start(config: &str) -> Self {
-        Self::start_under(config, None)
+        Self::start_after("true", config, None)
     }
 
-    fn start_under(config: &str, supervisor: Option<&str>) -> Self {
+    /// Starts it after something that a shell does, and under a supervisor.
+    pub(crate) fn start_after(first: &str, config: &str, supervisor: Option<&str>) -> Self {
         let dir = TempDir::new().unwrap();
         let file = dir.path().join("bmt.toml");
         std::fs::write(&file, with_secret(config)).unwrap();
         let log = std::fs::File::create(dir.path().join("log")).unwrap();
         let data = dir.path().join("data");
         let (file, data) = (file.to_str().unwrap(), data.to_str().unwrap());
-        let mut command = command(&["serve", "--config", file, "--port", "0", "--data-dir", data]);
+        let args = ["serve", "--config", file, "--port", "0", "--data-dir", data];
+        let mut command = command_after(first, &args);
         command.stderr(log);
         if let Some(path) = supervisor {
             command.env("NOTIFY_SOCKET", path);
@@ -58,7 +60,7 @@ impl Server {
         }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
@@ -88,7 +90,7 @@ impl Server {
         }
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
@@ -100,7 +102,7 @@ impl Server {
         request.send().await.unwrap()
     }
 
-    async fn connect(&self, token: &str) -> Client {
+    pub(crate) async fn connect(&self, token: &str) -> Client {
         self.try_connect(token, &[]).await.expect("it is let in")
     }
 
@@ -128,7 +130,7 @@ fn with_secret(config: &str) -> String {
     format!("auth.jwt_secret = \"{SECRET}\"\n{config}")
 }
 
-struct Client {
+pub(crate) struct Client {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     calls: u64,
 }
@@ -160,7 +162,7 @@ impl Client {
         timeout(PATIENCE, found).await.expect("such a frame comes")
     }
 
-    async fn request(&mut self, kind: &str, data: Value) -> Value {
+    pub(crate) async fn request(&mut self, kind: &str, data: Value) -> Value {
         self.calls += 1;
         let id = format!("r{}", self.calls);
         let frame = json!({"type": kind, "data": data, "messageId": id});
@@ -179,7 +181,7 @@ impl Client {
     }
 }
 
-fn user(id: &str) -> String {
+pub(crate) fn user(id: &str) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let claims = json!({"sub": id, "iat": now, "exp": now + 600});
     let key = EncodingKey::from_secret(SECRET.as_bytes());
@@ -384,7 +386,7 @@ async fn a_mistake_in_the_file_changes_nothing_and_is_named_and_counted() {
         text(&bytes[..length])
     };
     let open = "http.open_metrics = true\n";
-    let mut server = Server::start_under(open, path.to_str());
+    let mut server = Server::start_after("true", open, path.to_str());
     assert_eq!(hears().trim(), "READY=1");
     let mut client = server.connect(&user("u")).await;
     client.request("subscribe", json!({"topic": "public:a"})).await;

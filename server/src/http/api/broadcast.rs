@@ -84,7 +84,7 @@ pub(super) async fn to_many(
         .collect();
     let mut results = Vec::with_capacity(waiting.len());
     for answer in waiting {
-        results.push((Some(id.clone()), Control::finish(answer).await));
+        results.push((Some(id.clone()), control.finish(answer).await));
     }
     Ok(Reply::Batch(results))
 }

@@ -64,7 +64,7 @@ pub(super) async fn presence(
     Path(name): Path<String>,
 ) -> Result<Response, Refusal> {
     let topic = topic(&control, &name)?;
-    let answer = Control::ask(|answer| control.shards.presence(topic, answer)).await;
+    let answer = control.ask(|answer| control.shards.presence(topic, answer)).await;
     Ok(reply::respond("", &answer))
 }
 

@@ -44,6 +44,6 @@ pub(super) async fn get(
     };
     let limit = paging::limit(wanted.limit, HISTORY_PAGE, HISTORY_PAGE_MAX)?;
     let query = HistoryQuery { topic, range, limit };
-    let answer = Control::ask(|answer| control.shards.history(query, answer)).await;
+    let answer = control.ask(|answer| control.shards.history(query, answer)).await;
     Ok(reply::respond("", &answer))
 }

@@ -78,7 +78,7 @@ async fn batch(
     }
     let mut results = Vec::with_capacity(waiting.len());
     for (key, begun) in waiting {
-        results.push((Some(key), Control::finish(begun).await));
+        results.push((Some(key), control.finish(begun).await));
     }
     Ok(Reply::Batch(results))
 }

@@ -83,6 +83,7 @@ async fn requests_to_a_stopping_server_are_told_to_come_back() {
     let refused = failure(alice.publish("m", one("public:a")).await.unwrap());
     assert_eq!(refused.code, ErrorCode::ServerError);
     assert!(refused.retry_after_ms.is_some());
+    assert!(refused.message.contains("(incident "), "{}", refused.message);
     // Neither is this one left without an answer.
     let reply = alice
         .ask(|shards, answer| shards.unsubscribe(&alice.me.connection, topic("public:a"), answer))

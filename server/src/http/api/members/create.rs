@@ -153,7 +153,7 @@ async fn refuse_used(control: &Control, topic: &ChannelName, key: &str) -> Resul
             range: HistoryRange::Newest,
             limit: 1,
         };
-        match Control::ask(|answer| control.shards.history(newest, answer)).await {
+        match control.ask(|answer| control.shards.history(newest, answer)).await {
             Reply::History(page) if page.seq == 0 => {}
             Reply::Failed(failure) => return Err(failure.into()),
             _ => return Err(MembersError::Denied.into()),
