@@ -27,6 +27,7 @@ pub struct Node {
     // handed until a reload hands them another.
     current: ArcSwap<Current>,
     base_path: String,
+    has_tls: bool,
     /// Turns tokens into identities.
     pub authenticator: Arc<Authenticator>,
     /// The built-in accounts.
@@ -56,6 +57,7 @@ impl Node {
             authenticator: Arc::new(Authenticator::new(&config.auth, accounts.standings())),
             base_path: config.http.base().to_owned(),
             budgets: Budgets::new(&config.limits),
+            has_tls: config.http.has_tls(),
             current: ArcSwap::from_pointee(Current::of(config, members.memberships())),
             accounts,
             members,
@@ -91,10 +93,10 @@ impl Node {
         address::client_address(peer, headers, &self.current().proxies)
     }
 
-    /// Whether the request came over https, as a trusted proxy says.
+    /// Whether the request came over https: to this server itself, or to a trusted proxy, as that says.
     #[must_use]
     pub fn is_https(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
-        address::is_https(peer, headers, &self.current().proxies)
+        self.has_tls || address::is_https(peer, headers, &self.current().proxies)
     }
 
     /// Whether a page of this request's origin may talk to us (SPEC §10).

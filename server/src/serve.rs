@@ -4,6 +4,7 @@ mod accept;
 mod listen;
 mod reload;
 mod stream;
+mod tls;
 
 use std::fmt;
 use std::io;
@@ -35,6 +36,8 @@ use crate::shards::{self, Shards};
 use crate::shutdown::{SHUTDOWN_LIMIT, Shutdown};
 
 pub use reload::{ReloadError, Reloading};
+use tls::Tls;
+pub use tls::{Certificate, TlsError};
 
 /// Of the time to the exit, what connections have to hear of it and to close.
 const CONNECTIONS_LIMIT: Duration = Duration::from_secs(3);
@@ -64,6 +67,8 @@ pub enum StartError {
     Store(StoreError),
     /// The keys of tokens cannot be read; the sentence says why.
     Keys(String),
+    /// The certificate or its key cannot be used.
+    Tls(TlsError),
     /// The address cannot be listened on.
     Listen(SocketAddr, io::Error),
 }
@@ -75,6 +80,7 @@ impl fmt::Display for StartError {
             Self::Database(error) => error.fmt(f),
             Self::Messages(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
+            Self::Tls(error) => error.fmt(f),
             Self::Keys(why) => write!(
                 f,
                 "The keys of tokens cannot be read: {why}. `auth.jwks_file` names the file."
@@ -152,6 +158,8 @@ impl Running {
 /// See [`StartError`]. Nothing is left behind that keeps the next start from succeeding.
 pub async fn start(mut config: Config, dev_password: Option<Secret>) -> Result<Running, StartError> {
     let now_ms = clock::unix_ms();
+    let tls = Certificate::read(&config.http).map_err(StartError::Tls)?;
+    let tls = tls.map(|certificate| Arc::new(Tls::new(certificate)));
     let data_dir = DataDir::open(&config.store.data_dir).map_err(StartError::DataDir)?;
     if config.mode == Mode::Dev && config.auth.jwt_secret.is_empty() {
         config.auth.jwt_secret = data_dir.dev_secret().map_err(StartError::DataDir)?;
@@ -195,11 +203,17 @@ pub async fn start(mut config: Config, dev_password: Option<Secret>) -> Result<R
     let denials = Denials::start(records.clone(), &node.shutdown);
     let realtime = Realtime::new(node.clone(), shards.clone(), denials);
     let live = realtime.live().clone();
-    let reloading = Reloading::new(node.clone(), shards.clone(), namespaces, realtime.follower());
+    let reloading = Reloading::new(
+        node.clone(),
+        shards.clone(),
+        namespaces,
+        realtime.follower(),
+        tls.clone(),
+    );
     let control = http::Control::new(node.clone(), shards, live.clone(), records);
     control.start();
     let router = http::router(&control, realtime.router());
-    let done = tokio::spawn(run(listener, router, node.clone(), realtime, data_dir));
+    let done = tokio::spawn(run(listener, tls, router, node.clone(), realtime, data_dir));
     Ok(Running {
         address,
         node,
@@ -242,12 +256,13 @@ fn shards(node: &Node, namespaces: &CurrentNamespaces) -> Shards {
 
 async fn run(
     listener: tokio::net::TcpListener,
+    tls: Option<Arc<Tls>>,
     router: Router,
     node: Arc<Node>,
     realtime: Realtime,
     data_dir: DataDir,
 ) {
-    let places = accept::accept(listener, router, &node).await;
+    let places = accept::accept(listener, tls, router, &node).await;
     let deadline = Instant::now() + SHUTDOWN_LIMIT;
     info!("stopping: connections drain");
     realtime.shutdown(CONNECTIONS_LIMIT).await;
@@ -268,10 +283,11 @@ fn warn_if_public(config: &Config, address: SocketAddr) {
     let public = !address.ip().is_loopback();
     if public && config.mode == Mode::Dev {
         warn!("dev mode listens on a public address: guests and known accounts can come in from outside");
-    } else if public && config.http.trusted_proxies.is_empty() {
+    } else if public && config.http.trusted_proxies.is_empty() && !config.http.has_tls() {
         warn!(
-            "this is a public address without TLS: passwords and tokens can be read on the way. Put a proxy that \
-             ends TLS before the server and name it in `http.trusted_proxies`"
+            "this is a public address without TLS: passwords and tokens can be read on the way. Set \
+             `http.tls_cert` and `http.tls_key`, or put a proxy that ends TLS before the server and name it in \
+             `http.trusted_proxies`"
         );
     }
 }

@@ -42,6 +42,7 @@ async fn serve_until_signal(config: Config, settings: Settings) -> Result<(), St
         listen_to(SignalKind::interrupt())?,
     );
     let mode = config.mode;
+    let scheme = if config.http.has_tls() { "https" } else { "http" };
     // Who tries things out and closes the terminal wants the server to end with it, as it does untold.
     let hangup = match mode == Mode::Dev && std::io::stdin().is_terminal() {
         true => None,
@@ -56,7 +57,7 @@ async fn serve_until_signal(config: Config, settings: Settings) -> Result<(), St
     if mode == Mode::Dev {
         announce_dev_accounts(&running);
     }
-    say(&format!("listening on http://{}", running.address()));
+    say(&format!("listening on {scheme}://{}", running.address()));
     tell_supervisor(&[NotifyState::Ready]);
 
     // Ends with the runtime: a reload that waits for keys does not hold up the end.

@@ -20,9 +20,10 @@ pub struct HttpConfig {
     pub allowed_origins: Vec<String>,
     /// Addresses or ranges of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
     pub trusted_proxies: Vec<String>,
-    /// The certificate chain, PEM. Not read by this version: a proxy ends TLS.
+    /// The file of the certificate chain, PEM, the server's own first. With it the server ends TLS itself and speaks
+    /// nothing else; without it a proxy does. Read again on SIGHUP; setting it or taking it away needs a restart.
     pub tls_cert: PathBuf,
-    /// The certificate's key, PEM.
+    /// The file of the certificate's key, PEM.
     pub tls_key: PathBuf,
     /// Whether `/metrics` answers everybody; otherwise it needs an API key with the scope `read`.
     pub open_metrics: bool,
@@ -62,6 +63,12 @@ impl HttpConfig {
             .collect()
     }
 
+    /// Whether the server ends TLS itself.
+    #[must_use]
+    pub fn has_tls(&self) -> bool {
+        !self.tls_cert.as_os_str().is_empty()
+    }
+
     pub(super) fn check(&self, problems: &mut Vec<String>) {
         if self.bind.parse::<IpAddr>().is_err() {
             problems.push("`http.bind` must be an IP address, such as 127.0.0.1, 0.0.0.0 or ::1.".to_owned());
@@ -87,10 +94,9 @@ impl HttpConfig {
                 ));
             }
         }
-        if !self.tls_cert.as_os_str().is_empty() || !self.tls_key.as_os_str().is_empty() {
+        if self.tls_cert.as_os_str().is_empty() != self.tls_key.as_os_str().is_empty() {
             problems.push(
-                "`http.tls_cert` and `http.tls_key` are not read by this version. Let a proxy end TLS, name it in \
-                 `http.trusted_proxies`, and remove the two settings."
+                "`http.tls_cert` and `http.tls_key` go together: set both, or none and let a proxy end TLS."
                     .to_owned(),
             );
         }

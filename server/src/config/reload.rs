@@ -86,8 +86,9 @@ settings! {
     heartbeat { taken: [], kept: [interval_ms, timeout_ms] }
     store { taken: [], kept: [data_dir, redis_url] }
     http {
-        taken: [allowed_origins, trusted_proxies],
-        kept: [bind, port, base_path, tls_cert, tls_key, open_metrics, header_timeout_ms],
+        // The two files; whether there are any is decided at the start.
+        taken: [allowed_origins, trusted_proxies, tls_cert, tls_key],
+        kept: [bind, port, base_path, open_metrics, header_timeout_ms],
     }
     files {
         taken: [guests],
@@ -128,6 +129,11 @@ impl Config {
             next.auth.jwt_secret = self.auth.jwt_secret.clone();
         }
         next.mode = self.mode;
+        if next.http.has_tls() != self.http.has_tls() {
+            next.http.tls_cert.clone_from(&self.http.tls_cert);
+            next.http.tls_key.clone_from(&self.http.tls_key);
+            kept.extend(["http.tls_cert", "http.tls_key"].map(str::to_owned));
+        }
         follow(self, &mut next, &mut taken, &mut kept);
         follow_namespaces(&self.namespaces, &mut next.namespaces, &mut kept);
         for (name, namespace) in next.namespaces.iter() {

@@ -14,7 +14,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -22,8 +22,10 @@ use tower::ServiceExt;
 use tracing::{debug, warn};
 
 use super::stream::Accepted;
+use super::tls::{Greeted, Tls};
 use crate::config::Config;
 use crate::node::Node;
+use crate::shutdown::Shutdown;
 
 /// Places beyond `limits.connections`, for requests that are no connections: logins, pages, health.
 const SPARE_PLACES: u64 = 1_000;
@@ -106,7 +108,12 @@ impl Pace {
 
 /// Takes connections in until the end begins. Then requests that are under way are finished and idle connections
 /// closed; upgraded ones end by their own owner's doing.
-pub(super) async fn accept(listener: TcpListener, router: Router, node: &Arc<Node>) -> Places {
+pub(super) async fn accept(
+    listener: TcpListener,
+    tls: Option<Arc<Tls>>,
+    router: Router,
+    node: &Arc<Node>,
+) -> Places {
     let places = Places::new();
     let (stall_limit, header_limit) = {
         let config = &node.current().config;
@@ -122,6 +129,12 @@ pub(super) async fn accept(listener: TcpListener, router: Router, node: &Arc<Nod
         .max_headers(HEADER_LINES)
         .max_header_size(HEADER_BYTES);
     let mut pace = Pace::new(&node.current().config);
+    let server = Arc::new(Server {
+        http,
+        tls,
+        handshake_limit: header_limit,
+        shutdown: node.shutdown.clone(),
+    });
     loop {
         pace.wait().await;
         let accepted = tokio::select! {
@@ -147,37 +160,85 @@ pub(super) async fn accept(listener: TcpListener, router: Router, node: &Arc<Nod
         if let Err(error) = prepare(&stream, stall_limit) {
             debug!(%error, %peer, "a connection's options cannot be set");
         }
-        let io = TokioIo::new(Accepted::new(stream, place, stall_limit));
-        let connection = http
-            .serve_connection(io, service_for(router.clone(), peer))
-            .with_upgrades();
-        let shutdown = node.shutdown.clone();
-        node.shutdown.spawn(async move {
-            let mut connection = pin!(connection);
-            let ended = tokio::select! {
-                ended = connection.as_mut() => ended,
-                () = shutdown.begun() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            };
-            if let Err(error) = ended {
-                debug!(%error, %peer, "a connection ended");
-            }
-        });
+        let stream = Accepted::new(stream, place, stall_limit);
+        let service = service_for(router.clone(), peer);
+        node.shutdown.spawn(server.clone().receive(stream, service, peer));
     }
     places
 }
 
-fn service_for(
-    router: Router,
-    peer: SocketAddr,
-) -> impl hyper::service::Service<
-    hyper::Request<Incoming>,
-    Response = axum::response::Response,
-    Error = std::convert::Infallible,
-    Future: Send + 'static,
-> {
+/// What every connection is served with.
+struct Server {
+    http: http1::Builder,
+    tls: Option<Arc<Tls>>,
+    /// How long a TLS handshake may take: as long as the headers of a request.
+    handshake_limit: Duration,
+    shutdown: Shutdown,
+}
+
+impl Server {
+    async fn receive(self: Arc<Self>, stream: Accepted, service: impl HttpService, peer: SocketAddr) {
+        let Some(tls) = &self.tls else {
+            return self.serve(stream, service, peer).await;
+        };
+        let greeted = tokio::select! {
+            greeted = Box::pin(tls.greet(stream, self.handshake_limit)) => greeted,
+            () = self.shutdown.begun() => return,
+        };
+        match greeted {
+            Ok(Greeted::Secured(stream)) => self.serve(stream, service, peer).await,
+            Ok(Greeted::Over) => {}
+            Err(error) => debug!(%error, %peer, "a handshake failed"),
+        }
+    }
+
+    /// Answers requests until the connection is over, or until those under way are answered after the end began.
+    async fn serve<S>(&self, stream: S, service: impl HttpService, peer: SocketAddr)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let connection = self
+            .http
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = self.shutdown.begun() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            debug!(%error, %peer, "a connection ended");
+        }
+    }
+}
+
+/// What answers requests.
+trait HttpService:
+    hyper::service::Service<
+        hyper::Request<Incoming>,
+        Response = axum::response::Response,
+        Error = std::convert::Infallible,
+        Future: Send + 'static,
+    > + Send
+    + 'static
+{
+}
+
+impl<S> HttpService for S where
+    S: hyper::service::Service<
+            hyper::Request<Incoming>,
+            Response = axum::response::Response,
+            Error = std::convert::Infallible,
+            Future: Send + 'static,
+        > + Send
+        + 'static
+{
+}
+
+fn service_for(router: Router, peer: SocketAddr) -> impl HttpService {
     service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
+use super::tls::{Certificate, Tls, TlsError};
 use crate::config::{Config, ConfigError, Reloaded};
 use crate::connection::Follower;
 use crate::namespaces::CurrentNamespaces;
@@ -20,11 +21,14 @@ use crate::shards::{self, Shards};
 pub enum ReloadError {
     /// The keys of tokens cannot be read; the sentence says why.
     Keys(String),
+    /// The certificate or its key cannot be used.
+    Tls(TlsError),
 }
 
 impl fmt::Display for ReloadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Tls(error) => error.fmt(f),
             Self::Keys(why) => write!(f, "The keys of tokens cannot be read: {why}."),
         }
     }
@@ -41,6 +45,7 @@ struct Inner {
     shards: Shards,
     namespaces: CurrentNamespaces,
     connections: Follower,
+    tls: Option<Arc<Tls>>,
     /// One reload at a time. Held while keys are fetched, so it is one that waits.
     turn: Mutex<()>,
 }
@@ -51,12 +56,14 @@ impl Reloading {
         shards: Shards,
         namespaces: CurrentNamespaces,
         connections: Follower,
+        tls: Option<Arc<Tls>>,
     ) -> Self {
         Self(Arc::new(Inner {
             node,
             shards,
             namespaces,
             connections,
+            tls,
             turn: Mutex::default(),
         }))
     }
@@ -85,11 +92,15 @@ impl Reloading {
             let current = node.current();
             current.config.followed_by(next)
         };
+        let certificate = Certificate::read(&reloaded.config.http).map_err(ReloadError::Tls)?;
         let authentication = node.authenticator.prepare(&reloaded.config.auth).await;
         let authentication = authentication.map_err(ReloadError::Keys)?;
 
         let config = &reloaded.config;
         self.0.namespaces.store(Arc::new(config.namespaces.clone()));
+        if let (Some(tls), Some(certificate)) = (&self.0.tls, certificate) {
+            tls.show(certificate);
+        }
         node.authenticator.go_on_with(authentication, &node.shutdown);
         node.accounts.follow_settings(config);
         node.replace(config.clone());

@@ -27,6 +27,7 @@ mod scripts;
 mod server;
 #[path = "../tables/permissions.rs"]
 mod tables;
+mod tls;
 mod tokens;
 mod uploads;
 mod user_command;

@@ -59,6 +59,10 @@ impl TestServer {
         self.running.node()
     }
 
+    pub(crate) fn reloading(&self) -> &serve::Reloading {
+        self.running.reloading()
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address())
     }

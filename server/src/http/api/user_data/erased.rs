@@ -131,7 +131,7 @@ async fn empty(control: &Control, page: &[Authored], erased: &mut Erased) -> Res
         waiting.push(control.begin_publish(None, Control::mint_message_id(), Publish::new(topic, payload)));
     }
     for begun in waiting {
-        match Control::finish(begun).await {
+        match control.finish(begun).await {
             Reply::Failed(failure) if is_passing(&failure) => return Err(failure.into()),
             // What is too old to be found has no one who reads it.
             Reply::Failed(_) => erased.kept_messages += 1,
