@@ -1,5 +1,7 @@
 //! What socketioxide would get wrong by itself. Each test fails without its cover (see `connection/socketio.rs`).
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -116,6 +118,7 @@ async fn odd_events_end_the_connection_or_are_passed_over() {
         format!("42{digits}[\"heartbeat\",{{}}]"),
         r#"42-1["heartbeat",{}]"#.to_owned(),
         r#"429223372036854775808["heartbeat",{}]"#.to_owned(),
+        r#"421000000000["heartbeat",{}]"#.to_owned(),
         format!("42[\"{}\",{{}}]", "x".repeat(10_000)),
         "431[]".to_owned(),
         "44{}".to_owned(),
@@ -145,7 +148,7 @@ async fn odd_events_end_the_connection_or_are_passed_over() {
 async fn other_namespaces_are_refused_and_a_second_connect_changes_nothing() {
     let server = TestServer::start().await;
     let mut client = Client::connect(&server, "u").await;
-    for n in 0..100 {
+    for n in 0..CONNECTS - 1 {
         client.socket.send(format!("40/ns{n},")).await;
         let refused = client.packet().await;
         assert_eq!(refused, format!("44/ns{n},{{\"message\":\"Invalid namespace\"}}"));
@@ -160,6 +163,98 @@ async fn other_namespaces_are_refused_and_a_second_connect_changes_nothing() {
         "no second CONNECT answer, no `connected`"
     );
     assert_eq!(server.count(), (1, 1));
+    // One more is one too many: it is refused like the others, and then the connection is told why it ends.
+    client.socket.send("40/more,").await;
+    let closing = client.event("closing").await;
+    assert_eq!(
+        (&closing["code"], &closing["reason"]),
+        (&json!(1008), &json!("too_many_connects"))
+    );
+    assert_eq!(client.packet().await, "41");
+    client.rest().await;
+    server.emptied().await;
+}
+
+/// CONNECTs of one session, whatever their answers.
+const CONNECTS: usize = 32;
+
+#[tokio::test]
+async fn a_thousand_namespaces_end_the_session_on_each_transport() {
+    // Not by the time for a session without a user.
+    let server = TestServer::with(|config| config.limits.authenticate_ms = 60_000).await;
+    let connects: Vec<_> = (0..1_000).map(|n| format!("40/ns{n},")).collect();
+
+    // Asked one by one, the answers are as many as there may be, and as many again to hear of it.
+    let mut client = Client::open(&server).await;
+    let mut answered = 0;
+    for connect in &connects {
+        if client
+            .socket
+            .try_send(Message::text(connect.as_str()))
+            .await
+            .is_err()
+        {
+            break;
+        }
+        let Ok(answer) = client.socket.receive().await else {
+            break;
+        };
+        let answer = answer.to_text().unwrap();
+        assert!(answer.starts_with("44/ns") || answer == "2", "{answer}");
+        answered += 1;
+    }
+    assert!((CONNECTS..=CONNECTS + 2).contains(&answered), "{answered}");
+    server.emptied().await;
+
+    let mut client = Client::open(&server).await;
+    for connect in &connects {
+        if client
+            .socket
+            .try_send(Message::text(connect.as_str()))
+            .await
+            .is_err()
+        {
+            break;
+        }
+    }
+    client.rest().await;
+    server.emptied().await;
+
+    let polling = Polling::open(&server).await;
+    assert_eq!(polling.post(connects.join("\u{1e}")).await.0, 200);
+    assert!(polling.get().await.1.contains("44/ns"));
+    assert_eq!(polling.get().await.0, 400);
+    server.emptied().await;
+}
+
+#[tokio::test]
+async fn leaving_and_coming_back_on_one_session_is_limited() {
+    let server = TestServer::start().await;
+    let mut client = Client::open(&server).await;
+    let mut welcomed = 0;
+    while welcomed < 100 && is_welcomed(&mut client).await {
+        welcomed += 1;
+        if client.socket.try_send(Message::text("41")).await.is_err() {
+            break;
+        }
+    }
+    assert!((CONNECTS..=CONNECTS + 1).contains(&welcomed), "{welcomed}");
+    client.rest().await;
+    server.emptied().await;
+}
+
+/// Connects, and waits until that is answered in full; `false` where the session is over.
+async fn is_welcomed(client: &mut Client) -> bool {
+    let connect = Message::text(connect_packet("u"));
+    if client.socket.try_send(connect).await.is_err() {
+        return false;
+    }
+    while let Ok(packet) = client.socket.receive().await {
+        if packet.to_text().unwrap().starts_with("42[\"connected\"") {
+            return true;
+        }
+    }
+    false
 }
 
 /// What an event may take: Engine.IO's `4`, Socket.IO's `2` and the brackets belong to the frame.
@@ -183,6 +278,8 @@ async fn frames_over_the_limit_close_the_session() {
     server.emptied().await;
 
     let polling = Polling::connect(&server, "u").await;
+    assert_eq!(polling.post(event_of(MOST_BYTES)).await.0, 200);
+    polling.until("431[").await;
     assert_eq!(polling.post(event_of(MOST_BYTES + 1)).await.0, 413);
     server.emptied().await;
 }
@@ -253,6 +350,9 @@ async fn a_session_without_a_user_ends_in_time_on_each_transport() {
     server.emptied().await;
 }
 
+/// How long the library would wait for an upgrade by itself.
+const LIBRARY_UPGRADE: Duration = Duration::from_secs(10);
+
 #[tokio::test]
 async fn an_upgrade_that_is_begun_and_not_finished_ends_in_time() {
     let server = TestServer::with(|config| config.limits.authenticate_ms = 300).await;
@@ -261,8 +361,10 @@ async fn an_upgrade_that_is_begun_and_not_finished_ends_in_time() {
     let mut socket = Socket::open(&url, &[]).await.unwrap();
     socket.send("2probe").await;
     assert_eq!(socket.text().await, "3probe");
+    let began = Instant::now();
     assert!(socket.receive().await.is_err());
     server.emptied().await;
+    assert!(began.elapsed() < LIBRARY_UPGRADE / 2, "{:?}", began.elapsed());
 }
 
 #[tokio::test]
@@ -272,7 +374,7 @@ async fn attachments_that_come_too_late_end_the_session() {
     let part = r#"{"_placeholder":true,"num":0}"#;
     let event = format!(r#"451-1["publish",{{"topic":"public:a","payload":{part}}}]"#);
     client.socket.send(event).await;
-    tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+    tokio::time::sleep(Duration::from_millis(400)).await;
     client.socket.try_send(Message::binary(vec![1, 2])).await.unwrap();
     assert!(client.rest().await.iter().all(|packet| !packet.starts_with("43")));
     server.emptied().await;

@@ -165,6 +165,9 @@ impl Endpoint {
             }
             transport.pass(frames::polled(&body));
             transport.drain();
+            if transport.is_ended() && !transport.is_on_websocket() {
+                self.post_close(&transport).await;
+            }
             return Response::from_parts(parts, Body::from(body));
         }
         match tokio::time::timeout(self.unfinished, self.call(request)).await {

@@ -97,18 +97,34 @@ fn push_packet(out: &mut Vec<u8>, text: &str, attachments: &[Bytes]) {
     }
 }
 
-/// How many packets of connections, and binary parts of them, are in the body of a polling response.
-pub(super) fn polled(body: &[u8]) -> usize {
-    let packets = body.split(|byte| *byte == SEPARATOR);
-    packets
-        .filter(|packet| packet.starts_with(b"b") || is_counted(packet))
-        .count()
+/// What was seen leaving the library.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Passed {
+    /// Packets of connections: what one sends, and the answer that lets it in; binary parts are packets.
+    pub(super) packets: usize,
+    /// Answers to CONNECT, whether they let somebody in or not.
+    pub(super) connects: usize,
 }
 
-/// Whether an Engine.IO packet that begins so is a CONNECT, an EVENT or an ACK of Socket.IO: what a connection
-/// sends, and the answer that lets it in.
-fn is_counted(packet: &[u8]) -> bool {
-    matches!(packet, [b'4', b'0' | b'2' | b'3' | b'5' | b'6', ..])
+impl Passed {
+    /// Takes note of an Engine.IO packet that begins so.
+    fn note(&mut self, packet: &[u8]) {
+        if let [b'4', kind, ..] = packet {
+            // CONNECT, EVENT, ACK and the last two with binary parts; CONNECT_ERROR lets nobody in.
+            self.packets += usize::from(matches!(kind, b'0' | b'2' | b'3' | b'5' | b'6'));
+            self.connects += usize::from(matches!(kind, b'0' | b'4'));
+        }
+    }
+}
+
+/// What is in the body of a polling response.
+pub(super) fn polled(body: &[u8]) -> Passed {
+    let mut passed = Passed::default();
+    for packet in body.split(|byte| *byte == SEPARATOR) {
+        passed.packets += usize::from(packet.starts_with(b"b"));
+        passed.note(packet);
+    }
+    passed
 }
 
 /// Follows the frames that the library writes: where one ends, and which carry packets of connections.
@@ -130,9 +146,9 @@ impl Passing {
         self.have == 0 && self.rest == 0
     }
 
-    /// Takes note of bytes that pass; answers how many packets of connections, and binary parts of them, began.
-    pub(super) fn pass(&mut self, mut bytes: &[u8]) -> usize {
-        let mut counted = 0;
+    /// Takes note of bytes that pass; answers what began with them.
+    pub(super) fn pass(&mut self, mut bytes: &[u8]) -> Passed {
+        let mut passed = Passed::default();
         while let [first, others @ ..] = bytes {
             if self.rest > 0 {
                 let skipped = usize::try_from(self.rest).map_or(bytes.len(), |rest| rest.min(bytes.len()));
@@ -147,16 +163,16 @@ impl Passing {
                 let looked_at = length.min(2);
                 if self.have as u64 == header as u64 + looked_at {
                     let content = &self.head[header..self.have];
-                    counted += usize::from(match self.head[0] & 0x0f {
-                        1 => is_counted(content),
-                        opcode => opcode == 2,
-                    });
+                    match self.head[0] & 0x0f {
+                        1 => passed.note(content),
+                        opcode => passed.packets += usize::from(opcode == 2),
+                    }
                     self.rest = length - looked_at;
                     self.have = 0;
                 }
             }
         }
-        counted
+        passed
     }
 
     /// Bytes of the frame's header and of its content, once the header has passed.
@@ -193,30 +209,35 @@ mod tests {
         push_text(&mut frames, "43");
         for size in [1, 2, 3, 7, 1_000, frames.len()] {
             let mut passing = Passing::default();
-            let counted: usize = frames.chunks(size).map(|chunk| passing.pass(chunk)).sum();
+            let mut counted = (0, 0);
+            for passed in frames.chunks(size).map(|chunk| passing.pass(chunk)) {
+                counted = (counted.0 + passed.packets, counted.1 + passed.connects);
+            }
             assert_eq!(
                 (counted, passing.is_between_frames()),
-                (5, true),
+                ((5, 2), true),
                 "pieces of {size} bytes"
             );
         }
         let mut passing = Passing::default();
-        assert_eq!(passing.pass(&frames[..1]), 0);
+        assert_eq!(passing.pass(&frames[..1]), Passed::default());
         assert!(!passing.is_between_frames());
     }
 
     #[test]
     fn packets_in_the_body_of_a_polling_response_are_counted() {
-        for (body, counted) in [
-            ("40{\"sid\":\"x\"}\u{1e}2\u{1e}42[\"message\",{}]", 2),
+        for (body, packets, connects) in [
+            ("40{\"sid\":\"x\"}\u{1e}2\u{1e}42[\"message\",{}]", 2, 1),
             (
                 "451-[\"message\",{\"_placeholder\":true,\"num\":0}]\u{1e}bAQI=",
                 2,
+                0,
             ),
-            ("6", 0),
-            ("", 0),
+            ("44/a,{}\u{1e}44/b,{}", 0, 2),
+            ("6", 0, 0),
+            ("", 0, 0),
         ] {
-            assert_eq!(polled(body.as_bytes()), counted, "{body}");
+            assert_eq!(polled(body.as_bytes()), Passed { packets, connects }, "{body}");
         }
     }
 }

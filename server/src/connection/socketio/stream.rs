@@ -191,8 +191,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedStream<S> {
         ready!(self.poll_staged(cx))?;
         let written = Pin::new(&mut self.inner).poll_write(cx, buf);
         if let Poll::Ready(Ok(bytes)) = written {
-            let packets = self.passing.pass(&buf[..bytes]);
-            self.transport.pass(packets);
+            let passed = self.passing.pass(&buf[..bytes]);
+            self.transport.pass(passed);
             self.transport.note_traffic();
         }
         self.bounded(cx, written)

@@ -10,10 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::task::Waker;
 use std::time::Duration;
 
+use bmt_shared::close::CloseCode;
 use bmt_shared::event::Closing;
 use tokio::sync::Notify;
 
 use super::super::{Connection, Seat};
+use super::frames::Passed;
 
 /// Packets that may wait in the library's buffer. The rest of [`PACKETS_BUFFERED`] is left for its own packets:
 /// a ping that finds the buffer full ends the session.
@@ -22,6 +24,10 @@ const WINDOW_PACKETS: usize = 256;
 const WINDOW_BYTES: usize = 64 * 1_024;
 /// The library's buffer per session, in packets. It allocates by use.
 pub(super) const PACKETS_BUFFERED: usize = 4 * WINDOW_PACKETS;
+
+/// CONNECTs of one session, those of namespaces that are not there and of users who are not let in included. An
+/// official client sends one, and one more each time its owner tries another token on the same transport.
+const CONNECTS_MAX: usize = 32;
 
 /// Whether the stream below writes a connection's outbox by itself.
 enum Direct {
@@ -50,7 +56,9 @@ pub(super) struct Transport {
     /// Packets of connections that the library was handed, and that were seen leaving it; binary parts are packets.
     handed: AtomicUsize,
     passed: AtomicUsize,
-    /// Told when the two are the same.
+    /// CONNECTs that were answered, with whatever answer.
+    connects: AtomicUsize,
+    /// Told when what was handed has passed.
     settled: Notify,
     direct: Mutex<Direct>,
     /// Told when the stream has given a connection back.
@@ -83,6 +91,7 @@ impl Transport {
             drained: Notify::new(),
             handed: AtomicUsize::new(0),
             passed: AtomicUsize::new(0),
+            connects: AtomicUsize::new(0),
             settled: Notify::new(),
             direct: Mutex::new(Direct::Off),
             returned: Notify::new(),
@@ -191,13 +200,33 @@ impl Transport {
         self.handed.fetch_add(packets, Ordering::AcqRel);
     }
 
-    /// So many packets were seen leaving the library.
-    pub(super) fn pass(&self, packets: usize) {
-        if packets > 0 {
-            self.passed.fetch_add(packets, Ordering::AcqRel);
+    /// So much was seen leaving the library.
+    pub(super) fn pass(&self, seen: Passed) {
+        if seen.packets > 0 {
+            self.passed.fetch_add(seen.packets, Ordering::AcqRel);
             if self.is_settled() {
                 self.settled.notify_one();
             }
+        }
+        if seen.connects > 0 {
+            let before = self.connects.fetch_add(seen.connects, Ordering::AcqRel);
+            self.limit_connects(before, before + seen.connects);
+        }
+    }
+
+    /// Closes a session that asks to be connected again and again: one that is connected is told why, and has as
+    /// many CONNECTs again to hear of it.
+    fn limit_connects(&self, before: usize, now: usize) {
+        if now <= CONNECTS_MAX {
+            return;
+        }
+        match self.carried() {
+            Some(connection) if now <= 2 * CONNECTS_MAX => {
+                if before <= CONNECTS_MAX {
+                    connection.close(CloseCode::Policy, "too_many_connects", None);
+                }
+            }
+            _ => self.end(),
         }
     }
 
