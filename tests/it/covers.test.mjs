@@ -87,6 +87,34 @@ test("a malformed payload is answered at once, under its callback", async (t) =>
   assert.equal((await request(socket, "subscribe", { topic: "public:chat" })).status, "success", "the connection stays");
 });
 
+test("after two polls at once the official client comes back and recovers what it missed", async (t) => {
+  const server = await Server.start(t);
+  const socket = await connect(t, server, server.token(), { transports: ["polling"] });
+  const topic = "public:chat";
+  const { epoch } = await succeed(socket, "subscribe", { topic });
+  const inbox = collect(socket, topic);
+  const writer = await connect(t, server, server.token({ sub: "w" }));
+  await succeed(writer, "publish", { topic, payload: "before" });
+  await inbox.until(1);
+
+  const away = next(socket, "disconnect");
+  const back = next(socket, "connected");
+  // The client's own poll waits; a second one beside it ends the session.
+  const poll = `${server.url}/socket.io/?EIO=4&transport=polling&sid=${socket.io.engine.id}`;
+  const refused = await within(fetch(poll), "the second poll's answer");
+  assert.equal(refused.status, 400);
+  await away;
+  await succeed(writer, "publish", { topic, payload: "meanwhile" });
+  const again = await back;
+  assert.notEqual(again.connectionId, socket.hello.connectionId);
+  const recovered = await succeed(socket, "subscribe", { topic, since: { seq: 1, epoch } });
+  assert.equal(recovered.recovered, true);
+  assert.deepEqual(recovered.messages.map((message) => message.payload), ["meanwhile"]);
+  await succeed(writer, "publish", { topic, payload: "after" });
+  const live = await inbox.until(2);
+  assert.deepEqual(live.map((message) => message.seq), [1, 3]);
+});
+
 test("without a callback the reply is the event ack", async (t) => {
   const server = await Server.start(t);
   const socket = await connect(t, server, server.token());

@@ -4,6 +4,7 @@ mod blackhole;
 mod crowd;
 mod disk;
 mod frames;
+mod handshakes;
 mod network;
 mod recovery;
 mod restart;
@@ -34,9 +35,24 @@ pub(crate) const ROWS: &[Row] = &[
         run: |run| Box::pin(frames::oversized(run)),
     },
     Row {
+        number: 14,
+        what: "2,000 headers, a header of 1 MiB",
+        run: |run| Box::pin(handshakes::headers(run)),
+    },
+    Row {
         number: 15,
         what: "500 connections send headers byte by byte",
         run: |run| Box::pin(crowd::trickle(run)),
+    },
+    Row {
+        number: 21,
+        what: "500 posts that never end",
+        run: |run| Box::pin(handshakes::posts(run)),
+    },
+    Row {
+        number: 28,
+        what: "1,000 namespaces, 50 times",
+        run: |run| Box::pin(handshakes::namespaces(run)),
     },
     Row {
         number: 33,

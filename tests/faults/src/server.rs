@@ -147,6 +147,22 @@ impl Server {
             .ok_or_else(|| format!("{path} has no VmRSS"))
     }
 
+    /// Processor time that its threads took so far.
+    pub(crate) fn processor_time(&self) -> Result<Duration, String> {
+        let path = format!("/proc/{}/task", self.pid());
+        let threads = std::fs::read_dir(&path).map_err(|error| format!("{path}: {error}"))?;
+        let mut nanoseconds = 0;
+        for thread in threads.flatten() {
+            // One that ended meanwhile is not there any more.
+            let Ok(figures) = std::fs::read_to_string(thread.path().join("schedstat")) else {
+                continue;
+            };
+            let first = figures.split_whitespace().next();
+            nanoseconds += first.and_then(|time| time.parse::<u64>().ok()).unwrap_or(0);
+        }
+        Ok(Duration::from_nanos(nanoseconds))
+    }
+
     /// Open descriptors.
     pub(crate) fn descriptors(&self) -> Result<usize, String> {
         let path = format!("/proc/{}/fd", self.pid());
