@@ -14,6 +14,7 @@ mod app;
 mod autobahn;
 mod bench;
 mod build;
+mod covers;
 mod dev;
 mod docs;
 mod failure;
@@ -77,6 +78,12 @@ const COMMANDS: &[Command] = &[
         arguments: "",
         help: "run Autobahn's WebSocket cases against the raw endpoint's code (needs Python 2.7)",
         run: autobahn::run,
+    },
+    Command {
+        name: "covers",
+        arguments: "[name…]",
+        help: "take each cover of a weakness of socketioxide out and demand that its tests fail",
+        run: covers::run,
     },
     Command {
         name: "npm",

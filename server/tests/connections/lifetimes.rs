@@ -106,7 +106,8 @@ async fn a_refresh_with_a_lower_role_takes_subscriptions_away() {
 
 #[tokio::test]
 async fn the_servers_end_tells_everybody_when_to_come_back_and_closes_the_transport() {
-    let mut server = TestServer::start().await;
+    // Not by a heartbeat that nobody answers.
+    let mut server = TestServer::with(|config| config.heartbeat.interval_ms = 60_000).await;
     let mut socketio = Client::connect(&server, "u").await;
     let mut raw = RawClient::connect(&server, &token("u")).await;
     let polling = Polling::connect(&server, "u").await;

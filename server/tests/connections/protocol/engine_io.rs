@@ -180,6 +180,21 @@ async fn the_second_of_two_polls_is_refused_and_the_first_told_of_the_end() {
 }
 
 #[tokio::test]
+async fn a_poll_that_ends_with_its_session_is_a_noop_and_not_empty() {
+    let server = TestServer::with(patient).await;
+    let polling = Polling::connect(&server, "u").await;
+    assert_eq!(polling.post(ask(1)).await.0, 200);
+    polling.until("431[").await;
+    let too_long = async {
+        sleep(Duration::from_millis(200)).await;
+        polling.post("x".repeat(150_000)).await
+    };
+    let (poll, post) = tokio::join!(polling.get(), too_long);
+    assert_eq!(post.0, 413);
+    assert_eq!(poll, (200, "6".to_owned()));
+}
+
+#[tokio::test]
 async fn a_poll_that_is_given_up_closes_the_session() {
     let server = TestServer::with(patient).await;
     let polling = Polling::connect(&server, "u").await;
