@@ -4,8 +4,10 @@ mod blackhole;
 mod crowd;
 mod disk;
 mod frames;
+mod fairness;
 mod handshakes;
 mod network;
+mod proxy;
 mod recovery;
 mod restart;
 mod slow;
@@ -58,6 +60,11 @@ pub(crate) const ROWS: &[Row] = &[
         number: 33,
         what: "10,000 connection ids",
         run: |run| Box::pin(crowd::ids(run)),
+    },
+    Row {
+        number: 51,
+        what: "one user at a hundred times its limits",
+        run: |run| Box::pin(fairness::one_abuser(run)),
     },
     Row {
         number: 54,
@@ -113,6 +120,11 @@ pub(crate) const ROWS: &[Row] = &[
         number: 88,
         what: "latency, single bytes, 5 kB/s",
         run: |run| Box::pin(network::bad_weather(run)),
+    },
+    Row {
+        number: 89,
+        what: "a proxy answers the handshake",
+        run: |run| Box::pin(proxy::answers(run)),
     },
     Row {
         number: 91,

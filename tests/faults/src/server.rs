@@ -183,6 +183,7 @@ impl Drop for Server {
 const NO_LIMITS: &[(&str, &str)] = &[
     ("BMT_LIMITS__PUBLISH_PER_SECOND", "0"),
     ("BMT_LIMITS__SUBSCRIBE_PER_SECOND", "0"),
+    ("BMT_LIMITS__READ_PER_SECOND", "0"),
     ("BMT_LIMITS__CONNECTIONS_PER_USER", "0"),
     ("BMT_LIMITS__CONNECTIONS_PER_ADDRESS", "0"),
 ];
