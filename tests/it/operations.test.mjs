@@ -228,9 +228,9 @@ test("a server that stood still for two heartbeats has nobody present twice", as
     socket.on("connected", subscribe);
   }
   const since = (await succeed(ann, "presence", { topic: TOPIC })).users.map((user) => user.since);
-  process.kill(server.pid, "SIGSTOP");
+  await server.freeze();
   await Promise.all([ann, bob].map((socket) => new Promise((resolve) => socket.once("disconnect", resolve))));
-  process.kill(server.pid, "SIGCONT");
+  server.thaw();
   await until(async () => {
     if (!ann.connected || !bob.connected) return false;
     const { users, count } = await succeed(ann, "presence", { topic: TOPIC });

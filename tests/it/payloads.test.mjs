@@ -109,7 +109,7 @@ test("a callback is awaited, has its time, and fails with the connection", async
   assert.equal((await socket.emitWithAck("subscribe", { topic: TOPIC })).status, "success");
   assert.equal((await socket.timeout(10_000).emitWithAck("heartbeat", {})).status, "success");
   assert.equal((await socket.timeout(10_000).emitWithAck("nothing we know", {})).code, "invalid_message");
-  process.kill(server.pid, "SIGSTOP");
+  await server.freeze();
   await assert.rejects(socket.timeout(200).emitWithAck("heartbeat", {}), /timed out/);
   const lost = assert.rejects(socket.timeout(60_000).emitWithAck("heartbeat", {}), /disconnected/);
   // Still standing: it cannot answer before it is gone.
@@ -120,13 +120,13 @@ test("a callback is awaited, has its time, and fails with the connection", async
 test("what the client sends again by itself is published once and in order", async (t) => {
   const server = await Server.start(t);
   const socket = await connect(t, server, server.token(), { retries: 10, ackTimeout: 300 });
-  process.kill(server.pid, "SIGSTOP");
+  await server.freeze();
   const acks = ["a", "b", "c"].map((payload) =>
     within(socket.emitWithAck("publish", { topic: TOPIC, payload, messageId: `id-${payload}` }), `the ack of ${payload}`),
   );
   // The first is sent several times while the server stands still.
   await new Promise((resolve) => setTimeout(resolve, 1_000));
-  process.kill(server.pid, "SIGCONT");
+  server.thaw();
   const replies = await Promise.all(acks);
   assert.deepEqual(replies.map((reply) => reply.status), ["success", "success", "success"]);
   assert.deepEqual(await stored(t, server), ["a", "b", "c"]);

@@ -100,10 +100,10 @@ test("a server that falls silent is given up by its ping and come back to", asyn
   const server = await Server.start(t, HASTY);
   const socket = await connect(t, server, server.token());
   const reason = parted(socket);
-  process.kill(server.pid, "SIGSTOP");
+  await server.freeze();
   assert.equal((await reason).reason, "ping timeout");
   const again = next(socket, "connected");
-  process.kill(server.pid, "SIGCONT");
+  server.thaw();
   await again;
 });
 

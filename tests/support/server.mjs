@@ -4,7 +4,7 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -89,6 +89,20 @@ export class Server {
   /** Ends the process without giving it a chance to do anything. */
   async kill() {
     await this.#end("SIGKILL");
+  }
+
+  /** Lets the process stand still, and waits until every thread of it does. */
+  async freeze() {
+    process.kill(this.pid, "SIGSTOP");
+    const threads = `/proc/${this.pid}/task`;
+    const stands = async (thread) => /\) [Tt] /.test(await readFile(`${threads}/${thread}/stat`, "utf8"));
+    const all = async () => (await Promise.all((await readdir(threads)).map(stands))).every(Boolean);
+    while (!(await all())) await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+
+  /** Lets it go on. */
+  thaw() {
+    process.kill(this.pid, "SIGCONT");
   }
 
   /** Asks the process to stop; answers with how long that took in ms and the exit code. */

@@ -3,8 +3,8 @@
 mod blackhole;
 mod crowd;
 mod disk;
-mod frames;
 mod fairness;
+mod frames;
 mod handshakes;
 mod network;
 mod proxy;
