@@ -26,7 +26,7 @@ pub(super) fn Shell(children: Children) -> impl IntoView {
     // A conversation has a phone's screen for itself.
     let in_conversation = move || page.get() == PageId::Chat && path.get().len() > "/chat/".len();
     view! {
-        <a class="skip" href="#content" on:click=skip_to_content>
+        <a class="skip" href="#content" on:click=|event| skip_to_content(&event)>
             {move || store.words().skip_to_content}
         </a>
         <div class=move || if framed() { "app" } else { "app app-bare" } data-conversation=move || in_conversation().then_some("")>
@@ -48,7 +48,7 @@ pub(super) fn Shell(children: Children) -> impl IntoView {
 }
 
 /// Takes the keyboard to the page itself. The link alone would lead to the page's base, not to this page.
-fn skip_to_content(event: leptos::ev::MouseEvent) {
+fn skip_to_content(event: &leptos::ev::MouseEvent) {
     event.prevent_default();
     if let Some(content) = document()
         .get_element_by_id("content")
