@@ -19,8 +19,9 @@ fn hasty_and_patient(config: &mut Config) {
     config.limits.outbox_messages = 0;
 }
 
-/// An event that is always answered.
-const QUESTION: &str = r#"42["no_such_event",{}]"#;
+/// An event that is always answered, and not with a refusal: who is refused without end is read more slowly, and is
+/// gone when its pongs are not read in time.
+const QUESTION: &str = r#"42["unsubscribe",{"topic":"public:b"}]"#;
 
 /// A WebSocket whose owner never reads.
 async fn deaf_websocket(server: &TestServer, path: &str) -> TcpStream {
