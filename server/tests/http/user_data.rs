@@ -39,7 +39,7 @@ async fn say(server: &TestServer, token: &str, requests: &[(&str, Value)]) {
 }
 
 async fn ask(server: &TestServer, who: &str, method: Method, path: &str) -> Response {
-    let role = if who == "root" { "admin" } else { "user" };
+    let role = if who == "operator" { "admin" } else { "user" };
     let request = server.request(method, &format!("/api/v1{path}"));
     let request = request.bearer_auth(person(who, &json!({"role": role})));
     request.send().await.unwrap()
@@ -95,7 +95,7 @@ async fn start() -> TestServer {
 }
 
 async fn exported(server: &TestServer, id: &str) -> Vec<Value> {
-    let answer = ask(server, "root", Method::GET, &format!("/users/{id}/data")).await;
+    let answer = ask(server, "operator", Method::GET, &format!("/users/{id}/data")).await;
     assert_eq!(answer.status(), StatusCode::OK);
     assert_eq!(answer.headers()["content-type"], "application/x-ndjson");
     assert_eq!(answer.headers()["cache-control"], "no-store");
@@ -160,13 +160,13 @@ async fn of_an_erased_user_nothing_is_left_but_empty_messages() {
     )
     .await;
     refused(
-        ask(&server, "root", Method::DELETE, "/users/root/data").await,
+        ask(&server, "operator", Method::DELETE, "/users/operator/data").await,
         409,
         "invalid_operation",
     )
     .await;
 
-    let erased = ask(&server, "root", Method::DELETE, &path).await;
+    let erased = ask(&server, "operator", Method::DELETE, &path).await;
     assert_eq!(erased.status(), StatusCode::OK);
     let erased: Value = erased.json().await.unwrap();
     assert_eq!(
@@ -184,7 +184,13 @@ async fn of_an_erased_user_nothing_is_left_but_empty_messages() {
     );
     assert!(on_disk(&server).is_empty());
 
-    let history = ask(&server, "root", Method::GET, "/channels/public:general/history").await;
+    let history = ask(
+        &server,
+        "operator",
+        Method::GET,
+        "/channels/public:general/history",
+    )
+    .await;
     let history: Value = history.json().await.unwrap();
     let messages = history["messages"].as_array().unwrap();
     assert!(!history.to_string().contains("a secret of alice"), "{history}");
@@ -203,11 +209,11 @@ async fn of_an_erased_user_nothing_is_left_but_empty_messages() {
             .iter()
             .all(|line| line["deleted"] == json!(line["topic"] != "document:notes:changes"))
     );
-    let again = ask(&server, "root", Method::DELETE, &path).await;
+    let again = ask(&server, "operator", Method::DELETE, &path).await;
     let again: Value = again.json().await.unwrap();
     assert_eq!((&again["done"], &again["messages"]), (&json!(true), &json!(0)));
 
-    let audit = ask(&server, "root", Method::GET, "/audit?limit=50").await;
+    let audit = ask(&server, "operator", Method::GET, "/audit?limit=50").await;
     let audit: Value = audit.json().await.unwrap();
     let acts: Vec<_> = audit["entries"]
         .as_array()
