@@ -1,8 +1,9 @@
-//! `bmt-faults [--seed N] [--full] [row…]`: breaks things around a real server and tells, row by row of FAULTS, whether it
-//! held. Run by `cargo xtask faults`, which builds the server first.
+//! `bmt-faults [--seed N] [--full] [--builds] [row…]`: breaks things around a real server and tells, row by row of
+//! FAULTS, whether it held. Run by `cargo xtask faults`, which builds the servers first.
 //!
-//! A row starts its own server process (`BMT_SERVER_BIN`), load clients that write down what they see, and a pair of
-//! bystanders whose messages must go on arriving. Then it breaks something, and asks the history checker.
+//! A row starts its own server process (`BMT_SERVER_BIN`, or `BMT_OPTIMISED_SERVER_BIN` where figures count), load
+//! clients that write down what they see, and a pair of bystanders whose messages must go on arriving. Then it breaks
+//! something, and asks the history checker.
 
 #![expect(
     clippy::print_stdout,
@@ -28,6 +29,7 @@ mod coverage;
 #[cfg(test)]
 mod smoke;
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -42,11 +44,18 @@ struct Chosen {
     seed: u64,
     /// Rows that can take long do.
     full: bool,
+    /// Nothing runs: only the servers are named that the rows need, for whoever builds them.
+    builds: bool,
     rows: Vec<&'static Row>,
 }
 
 fn main() -> ExitCode {
     match chosen(std::env::args().skip(1)) {
+        Ok(chosen) if chosen.builds => {
+            let builds: BTreeSet<&str> = chosen.rows.iter().map(|row| row.build.name()).collect();
+            builds.iter().for_each(|build| println!("{build}"));
+            ExitCode::SUCCESS
+        }
         Ok(chosen) => run_all(&chosen),
         Err(reason) => {
             eprintln!("error: {reason}");
@@ -57,7 +66,7 @@ fn main() -> ExitCode {
 
 /// What the arguments ask for; all rows where they name none.
 fn chosen(mut arguments: impl Iterator<Item = String>) -> Result<Chosen, String> {
-    let (mut seed, mut full) = (SEED, false);
+    let (mut seed, mut full, mut builds) = (SEED, false, false);
     let mut rows = Vec::new();
     while let Some(argument) = arguments.next() {
         let number = |text: &str| text.parse().map_err(|_| format!("`{text}` is no number"));
@@ -69,6 +78,10 @@ fn chosen(mut arguments: impl Iterator<Item = String>) -> Result<Chosen, String>
             full = true;
             continue;
         }
+        if argument == "--builds" {
+            builds = true;
+            continue;
+        }
         let wanted = number(&argument)?;
         let known: Vec<String> = ROWS.iter().map(|row| row.number.to_string()).collect();
         let row = ROWS.iter().find(|row| u64::from(row.number) == wanted);
@@ -78,11 +91,18 @@ fn chosen(mut arguments: impl Iterator<Item = String>) -> Result<Chosen, String>
     if rows.is_empty() {
         rows.extend(ROWS);
     }
-    Ok(Chosen { seed, full, rows })
+    Ok(Chosen {
+        seed,
+        full,
+        builds,
+        rows,
+    })
 }
 
 fn run_all(chosen: &Chosen) -> ExitCode {
-    let &Chosen { seed, full, ref rows } = chosen;
+    let &Chosen {
+        seed, full, ref rows, ..
+    } = chosen;
     let mut lines = Vec::new();
     for row in rows {
         println!("== row {}: {}", row.number, row.what);

@@ -6,7 +6,7 @@ use bmt_faultproxy::Random;
 
 use crate::outcome::{Outcome, Stop};
 use crate::rows::Row;
-use crate::server::Server;
+use crate::server::{Build, Server};
 
 /// What a row works with.
 pub(crate) struct Run {
@@ -14,6 +14,7 @@ pub(crate) struct Run {
     /// Take as long, and as many, as FAULTS says; else what fits into a minute or two.
     pub(crate) full: bool,
     pub(crate) random: Random,
+    build: Build,
     folder: PathBuf,
     rounds: u32,
 }
@@ -30,12 +31,15 @@ impl Run {
     /// A server in a new folder.
     pub(crate) fn server(&mut self, settings: &[(&str, &str)]) -> Result<(Server, PathBuf), Stop> {
         let folder = self.round()?;
-        Ok((Server::start(&folder, settings)?, folder))
+        Ok((Server::start(self.build, &folder, settings)?, folder))
     }
 }
 
 /// Runs a row. What it wrote is kept, and named, where it failed.
 pub(crate) fn one(row: &Row, seed: u64, full: bool) -> Outcome {
+    if let Err(reason) = row.build.binary() {
+        return Outcome::Failed(reason);
+    }
     let folder = match tempfile::Builder::new()
         .prefix(&format!("bmt-faults-{}-", row.number))
         .tempdir()
@@ -55,6 +59,7 @@ pub(crate) fn one(row: &Row, seed: u64, full: bool) -> Outcome {
         seed,
         full,
         random: Random::new(seed ^ u64::from(row.number)),
+        build: row.build,
         folder: folder.path().to_owned(),
         rounds: 0,
     };

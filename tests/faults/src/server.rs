@@ -21,9 +21,48 @@ const LAST_LINES: usize = 12;
 /// How often a process is looked at while it is waited for.
 const LOOK: Duration = Duration::from_millis(10);
 
+/// Which server is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Build {
+    /// What `cargo build` makes: for rows that ask what happens.
+    Development,
+    /// What people run: for rows that ask how fast it happens too.
+    Optimised,
+}
+
+impl Build {
+    /// What `--builds` calls it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Optimised => "optimised",
+        }
+    }
+
+    /// The environment variable that names this server's file.
+    const fn variable(self) -> &'static str {
+        match self {
+            Self::Development => "BMT_SERVER_BIN",
+            Self::Optimised => "BMT_OPTIMISED_SERVER_BIN",
+        }
+    }
+
+    /// The server's file.
+    pub(crate) fn binary(self) -> Result<PathBuf, String> {
+        let found = match self {
+            Self::Development => BINARY.get().cloned(),
+            Self::Optimised => None,
+        };
+        let variable = self.variable();
+        let binary = found.or_else(|| std::env::var_os(variable).map(PathBuf::from));
+        binary.ok_or_else(|| format!("{variable} names no server: run `cargo xtask faults`"))
+    }
+}
+
 /// A server and its folder.
 pub(crate) struct Server {
     child: Child,
+    build: Build,
     address: SocketAddr,
     /// The network namespace it runs in, where that is not ours.
     namespace: Option<String>,
@@ -35,22 +74,24 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts a server in `folder`; `settings` are environment variables such as `BMT_HEARTBEAT__INTERVAL_MS`.
-    pub(crate) fn start(folder: &Path, settings: &[(&str, &str)]) -> Result<Self, String> {
-        Self::start_at(folder, free_address()?, None, settings)
+    pub(crate) fn start(build: Build, folder: &Path, settings: &[(&str, &str)]) -> Result<Self, String> {
+        Self::start_at(build, folder, free_address()?, None, settings)
     }
 
     /// Starts a server that is reached at `address`, in a network namespace of its own or in ours.
     pub(crate) fn start_at(
+        build: Build,
         folder: &Path,
         address: SocketAddr,
         namespace: Option<String>,
         settings: &[(&str, &str)],
     ) -> Result<Self, String> {
         let settings = owned(settings);
-        let start = command(folder, address, namespace.as_deref())?;
+        let start = command(build, folder, address, namespace.as_deref())?;
         let (child, ready) = spawn(folder, start, &settings)?;
         Ok(Self {
             child,
+            build,
             address,
             namespace,
             folder: folder.to_owned(),
@@ -59,31 +100,9 @@ impl Server {
         })
     }
 
-    /// Starts an optimised server, where one was built beside the one that the rows use.
-    pub(crate) fn start_optimised(folder: &Path) -> Result<Option<Self>, String> {
-        let own = binary()?;
-        let folders = own.parent().and_then(Path::parent);
-        let name = own.file_name().map(PathBuf::from).unwrap_or_default();
-        let built = folders.map(|folders| folders.join("release").join(name));
-        let Some(built) = built.filter(|built| built.exists()) else {
-            return Ok(None);
-        };
-        let address = free_address()?;
-        let settings = owned(&[]);
-        let (child, ready) = spawn(folder, command_of(&built, folder, address, None), &settings)?;
-        Ok(Some(Self {
-            child,
-            address,
-            namespace: None,
-            folder: folder.to_owned(),
-            settings,
-            ready,
-        }))
-    }
-
     /// Starts it again on the same folder and port.
     pub(crate) fn start_again(&mut self) -> Result<Duration, String> {
-        let start = command(&self.folder, self.address, self.namespace.as_deref())?;
+        let start = command(self.build, &self.folder, self.address, self.namespace.as_deref())?;
         (self.child, self.ready) = spawn(&self.folder, start, &self.settings)?;
         Ok(self.ready)
     }
@@ -207,17 +226,12 @@ fn log(folder: &Path) -> PathBuf {
 
 /// The command that starts a server in a folder. In a namespace it listens on all addresses there.
 pub(crate) fn command(
+    build: Build,
     folder: &Path,
     address: SocketAddr,
     namespace: Option<&str>,
 ) -> Result<Command, String> {
-    Ok(command_of(&binary()?, folder, address, namespace))
-}
-
-fn binary() -> Result<PathBuf, String> {
-    let named = || std::env::var_os("BMT_SERVER_BIN").map(PathBuf::from);
-    let binary = BINARY.get().cloned().or_else(named);
-    binary.ok_or_else(|| "BMT_SERVER_BIN names no server: run `cargo xtask faults`".to_owned())
+    Ok(command_of(&build.binary()?, folder, address, namespace))
 }
 
 fn free_address() -> Result<SocketAddr, String> {

@@ -9,7 +9,7 @@ use bmt_histcheck::Event;
 use crate::client::{Client, Manner};
 use crate::journal::Journal;
 use crate::load::{CHANNELS, Load, Shape, judge};
-use crate::server::Server;
+use crate::server::{Build, Server};
 
 /// The server that `cargo xtask test` names, or the one that `cargo test` built beside this test.
 fn server_is_there() {
@@ -32,7 +32,7 @@ fn server_is_there() {
 async fn a_killed_server_keeps_its_promises_and_a_lost_message_would_be_found() {
     server_is_there();
     let folder = tempfile::tempdir().unwrap();
-    let mut server = Server::start(folder.path(), &[]).unwrap();
+    let mut server = Server::start(Build::Development, folder.path(), &[]).unwrap();
     let shape = Shape::of(2, 2);
     let load = Load::start(&shape, server.address(), folder.path(), 1)
         .await
@@ -70,7 +70,7 @@ async fn a_killed_server_keeps_its_promises_and_a_lost_message_would_be_found() 
 async fn clients_confirm_what_asks_for_it_and_the_author_is_told() {
     server_is_there();
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(folder.path(), &[]).unwrap();
+    let server = Server::start(Build::Development, folder.path(), &[]).unwrap();
     let client = |name: &str| Client::start(Manner::of(name, server.address(), 7), folder.path()).unwrap();
     let patience = Duration::from_secs(20);
     let readers = [client("r1"), client("r2")];

@@ -13,7 +13,7 @@ use crate::bystanders::Bystanders;
 use crate::load::{CHANNELS, Load, Shape};
 use crate::outcome::{Stop, failed, hold};
 use crate::run::Run;
-use crate::server::Server;
+use crate::server::{Build, Server};
 use crate::session::Session;
 
 /// Interval and timeout of the heartbeat, ms.
@@ -39,7 +39,7 @@ pub(crate) async fn healed(mut run: Run) -> Result<String, Stop> {
         .map(|(name, value)| (*name, value.as_str()))
         .collect();
     let namespace = Some(links.namespace.clone());
-    let mut server = Server::start_at(&folder, links.steady(), namespace, &settings)?;
+    let mut server = Server::start_at(Build::Development, &folder, links.steady(), namespace, &settings)?;
     let bystanders = Bystanders::begin(&server).await?;
     let load = Load::start(&Shape::of(3, 3), links.mortal(), &folder, run.seed).await?;
     load.acks(50).await?;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::outcome::{Stop, failed, hold};
 use crate::run::Run;
-use crate::server::{self, Server};
+use crate::server::{self, Build, Server};
 use crate::session::{Session, id_of, seq_of};
 
 const CHANNEL: &str = "public:rest";
@@ -150,7 +150,7 @@ async fn try_damaged(
     let data = folder.join("data");
     copy(&filled.data, &data)?;
     damage(&data)?;
-    let server = match Server::start(&folder, &[]) {
+    let server = match Server::start(Build::Development, &folder, &[]) {
         Ok(server) => server,
         Err(why) => {
             // The last line is a sentence for the operator, with the file's name in it.
@@ -256,7 +256,12 @@ pub(crate) async fn out_of_reach(mut run: Run) -> Result<String, Stop> {
 
 /// Starts a server that must not start; answers how soon it said so.
 fn refusal(folder: &Path, uid: Option<u32>) -> Result<Duration, Stop> {
-    let mut command = server::command(folder, SocketAddr::from(([127, 0, 0, 1], 0)), None)?;
+    let mut command = server::command(
+        Build::Development,
+        folder,
+        SocketAddr::from(([127, 0, 0, 1], 0)),
+        None,
+    )?;
     if let Some(uid) = uid {
         command.uid(uid);
     }
