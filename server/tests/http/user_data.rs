@@ -105,6 +105,14 @@ async fn exported(server: &TestServer, id: &str) -> Vec<Value> {
         .collect()
 }
 
+/// What was done of late, as the audit log names it.
+async fn acts(server: &TestServer) -> Vec<Value> {
+    let audit = ask(server, "operator", Method::GET, "/audit?limit=50").await;
+    let audit: Value = audit.json().await.unwrap();
+    let rows = audit["entries"].as_array().unwrap();
+    rows.iter().map(|row| row["act"].clone()).collect()
+}
+
 fn of_type<'a>(lines: &'a [Value], kind: &str) -> Vec<&'a Value> {
     lines.iter().filter(|line| line["type"] == kind).collect()
 }
@@ -213,17 +221,10 @@ async fn of_an_erased_user_nothing_is_left_but_empty_messages() {
     let again: Value = again.json().await.unwrap();
     assert_eq!((&again["done"], &again["messages"]), (&json!(true), &json!(0)));
 
-    let audit = ask(&server, "operator", Method::GET, "/audit?limit=50").await;
-    let audit: Value = audit.json().await.unwrap();
-    let acts: Vec<_> = audit["entries"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|row| &row["act"])
-        .collect();
+    let acts = acts(&server).await;
     assert!(
-        acts.contains(&&json!("user.erase")) && acts.contains(&&json!("user.export")),
-        "{audit}"
+        acts.contains(&json!("user.erase")) && acts.contains(&json!("user.export")),
+        "{acts:?}"
     );
     server.stop().await;
 }
