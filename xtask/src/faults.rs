@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::failure::Failure;
 use crate::workspace::Workspace;
-use crate::{build, process};
+use crate::{build, node, process};
 
 /// What the suite calls the server of which figures are asked.
 const OPTIMISED: &str = "optimised";
@@ -14,6 +14,8 @@ const OPTIMISED: &str = "optimised";
 /// Most rows are about what the server does, not how fast, and run the one of development; the optimised one is
 /// built where a row asks for it.
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
+    // The official clients among the load.
+    node::install_modules(workspace, &workspace.root.join("tests"))?;
     let server = build::server(workspace, false)?;
     let builds = process::output(suite(workspace).arg("--builds").args(arguments))?;
     let mut suite = suite(workspace);

@@ -1,8 +1,10 @@
-//! A load client: the client core behind a real socket, with a journal of what its application is told.
+//! A load client: the client core behind a real socket, or the official one, with a journal of what its application
+//! is told.
 //!
-//! It reconnects, recovers and sends again as any of our clients does, so its list has no excuse for a hole.
+//! It reconnects, recovers and sends again as any client does, so its list has no excuse for a hole.
 
 mod driver;
+mod official;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -16,6 +18,7 @@ use tokio::time::timeout;
 
 use crate::journal::Journal;
 use driver::Driver;
+use official::Official;
 
 /// How a client differs from the others.
 pub(crate) struct Manner {
@@ -26,10 +29,23 @@ pub(crate) struct Manner {
     pub(crate) seed: u64,
     /// How long its heartbeats may take, ms.
     pub(crate) pong_timeout_ms: u64,
+    /// How long an answer may take, ms.
+    pub(crate) request_timeout_ms: u64,
     /// The longest wait between two attempts, ms.
     pub(crate) backoff_cap_ms: u64,
     /// How much a payload holds beside its number.
     pub(crate) padding_bytes: usize,
+    /// Which client it is.
+    pub(crate) make: Make,
+}
+
+/// Which client runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Make {
+    /// Our own core.
+    Own,
+    /// The official `socket.io-client`, in a Node process.
+    Official,
 }
 
 impl Manner {
@@ -39,8 +55,10 @@ impl Manner {
             address,
             seed,
             pong_timeout_ms: 5_000,
+            request_timeout_ms: 10_000,
             backoff_cap_ms: 1_000,
             padding_bytes: 0,
+            make: Make::Own,
         }
     }
 }
@@ -106,8 +124,10 @@ impl Client {
         let (wishes, wished) = mpsc::unbounded_channel();
         let (shows, seen) = watch::channel(Seen::default());
         let name = manner.name.clone();
-        let driver = Driver::new(manner, journal, shows);
-        let running = tokio::spawn(driver.run(wished));
+        let running = match manner.make {
+            Make::Own => tokio::spawn(Driver::new(manner, journal, shows).run(wished)),
+            Make::Official => tokio::spawn(Official::start(&manner, journal, shows)?.run(manner, wished)),
+        };
         Ok(Self {
             name,
             wishes,

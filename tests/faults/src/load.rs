@@ -11,7 +11,7 @@ use bmt_client_core::Status;
 use bmt_histcheck::Event;
 use tokio::task::JoinHandle;
 
-use crate::client::{Client, Manner};
+use crate::client::{Client, Make, Manner};
 use crate::journal::{self, Journal};
 use crate::outcome::{Stop, failed, hold};
 use crate::session::{Session, id_of, seq_of, within};
@@ -36,6 +36,8 @@ pub(crate) struct Shape {
     pub(crate) backoff_cap_ms: u64,
     /// How much a payload holds beside its number.
     pub(crate) padding_bytes: usize,
+    /// How many publishers, and as many subscribers, are official clients.
+    pub(crate) officials: usize,
 }
 
 /// The channels of a load.
@@ -50,6 +52,7 @@ impl Shape {
             rest: Duration::from_millis(5),
             backoff_cap_ms: 1_000,
             padding_bytes: 0,
+            officials: 0,
         }
     }
 }
@@ -73,18 +76,24 @@ impl Load {
         folder: &Path,
         seed: u64,
     ) -> Result<Self, Stop> {
-        let client = |name: String, number: usize| {
-            let seed = seed.wrapping_mul(1_000) + number as u64;
+        let client = |kind: char, number: usize, seed_of_kind: u64| {
+            let seed = seed.wrapping_mul(1_000) + seed_of_kind + number as u64;
+            let make = if number < shape.officials {
+                Make::Official
+            } else {
+                Make::Own
+            };
             let manner = Manner {
                 backoff_cap_ms: shape.backoff_cap_ms,
                 padding_bytes: shape.padding_bytes,
-                ..Manner::of(name, address, seed)
+                make,
+                ..Manner::of(format!("{kind}{number}"), address, seed)
             };
             Client::start(manner, folder)
         };
         let mut subscribers = Vec::new();
         for number in 0..shape.subscribers {
-            let subscriber = client(format!("s{number}"), number)?;
+            let subscriber = client('s', number, 0)?;
             for channel in shape.channels {
                 subscriber.subscribe(channel);
             }
@@ -106,7 +115,7 @@ impl Load {
         };
         load.set_rest(shape.rest);
         for number in 0..shape.publishers {
-            let publisher = Arc::new(client(format!("p{number}"), 500 + number)?);
+            let publisher = Arc::new(client('p', number, 500)?);
             load.publishers.push(Arc::clone(&publisher));
             let channel = shape.channels[number % shape.channels.len()];
             let (rest_ms, stopped) = (Arc::clone(&load.rest_ms), Arc::clone(&load.stopped));

@@ -16,6 +16,8 @@ use crate::session::Session;
 
 /// Resets of row 85.
 const RESETS: u32 = 100;
+/// Publishers there, and as many subscribers, that are official clients.
+const OFFICIALS: usize = 1;
 /// The longest wait between two attempts of its clients, ms.
 const BACKOFF_MS: u64 = 200;
 /// What a connection may take beyond the wait: a handshake on a busy machine.
@@ -35,6 +37,7 @@ pub(crate) async fn reset(mut run: Run) -> Result<String, Stop> {
     let proxy = proxy(&run, server.address()).await?;
     let shape = Shape {
         backoff_cap_ms: BACKOFF_MS,
+        officials: OFFICIALS,
         ..Shape::of(4, 4)
     };
     let load = Load::start(&shape, proxy.address(), &folder, run.seed).await?;
@@ -57,7 +60,9 @@ pub(crate) async fn reset(mut run: Run) -> Result<String, Stop> {
     drop(proxy);
     let held = bystanders.end(&mut server).await?;
     let slowest = slowest.as_millis();
-    Ok(format!("all back after {slowest} ms at most; {note}; {held}"))
+    Ok(format!(
+        "all back after {slowest} ms at most, {OFFICIALS} of 4 official; {note}; {held}"
+    ))
 }
 
 /// Row 88.

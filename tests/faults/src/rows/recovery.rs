@@ -35,8 +35,8 @@ const READERS: u64 = 5;
 const FLOW: u64 = 20;
 const FLOW_EVERY: Duration = Duration::from_millis(40);
 const FLOWS: u64 = 4;
-/// What has to flow at least, where recoveries meet anything: a machine at its end is slower than asked.
-const LEAST_FLOW: u128 = 200;
+/// What has to flow at least: half of it, on a machine that has other work too.
+const LEAST_FLOW: u128 = 1_000;
 
 /// Row 77.
 pub(crate) async fn trimmed(mut run: Run) -> Result<String, Stop> {
@@ -121,13 +121,9 @@ pub(crate) async fn junction(mut run: Run) -> Result<String, Stop> {
     let (mut server, folder) = run.server(&[])?;
     let address = server.address();
     let bystanders = Bystanders::begin(&server).await?;
-    let mut first = Session::connect(address, "first").await?;
-    first
-        .succeed(
-            "publish",
-            &json!({"topic": CHANNEL, "payload": 0, "messageId": "first"}),
-        )
-        .await?;
+    let first = json!({"topic": CHANNEL, "payload": 0, "messageId": "first"});
+    let mut session = Session::connect(address, "first").await?;
+    session.succeed("publish", &first).await?;
     let stopped = Arc::new(AtomicBool::new(false));
     let flowed = Arc::new(AtomicU64::new(0));
     let began = Instant::now();
@@ -160,7 +156,9 @@ pub(crate) async fn junction(mut run: Run) -> Result<String, Stop> {
         format!("only {rate} messages a second flowed")
     })?;
     let mut store = Journal::create(&folder, "store")?;
-    list(&mut first, CHANNEL, &mut store).await?;
+    // Another one: nobody has answered the pings of the first.
+    let mut session = Session::connect(address, "store").await?;
+    list(&mut session, CHANNEL, &mut store).await?;
     drop(store);
     let note = judge(&folder)?;
     let held = bystanders.end(&mut server).await?;
@@ -180,8 +178,10 @@ async fn flow(
     let mut session = Session::connect(address, &name).await?;
     let mut journal = Journal::create(&folder, &name)?;
     let mut number = 0;
+    let mut due = tokio::time::Instant::now();
     while !stopped.load(Ordering::Relaxed) {
-        let due = tokio::time::Instant::now() + FLOW_EVERY;
+        // By the clock: what one answer takes longer than the others is made up for.
+        due += FLOW_EVERY;
         let ids: Vec<String> = (number..number + FLOW).map(|n| format!("{name}-{n}")).collect();
         number += FLOW;
         for id in &ids {
