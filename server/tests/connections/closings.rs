@@ -3,6 +3,9 @@
 
 use bmt_server::config::Config;
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use crate::raw::RawClient;
 use crate::support::{Client, Polling, TestServer, hasty, token, token_with, unix_ms, within};
@@ -225,4 +228,29 @@ async fn a_token_that_cannot_be_judged_because_no_keys_could_be_read_is_no_bad_t
         refused.contains("Authentication failed: invalid_signature"),
         "{refused}"
     );
+}
+
+/// RFC 6455 has its own codes for who breaks its rules; only who said too much at once may come back (SPEC §7).
+#[tokio::test]
+async fn who_breaks_the_rules_of_raw_is_told_which_before_the_close() {
+    let server = TestServer::start().await;
+    let text = |bytes: Vec<u8>| Message::Frame(Frame::message(bytes, OpCode::Data(Data::Text), true));
+    let unknown = Message::Frame(Frame::message("", OpCode::Data(Data::Reserved(3)), true));
+    for (broken, code, reason, may_return) in [
+        (unknown, 1002, "protocol_error", Return::Never),
+        (text(vec![b'{', 0xff, b'}']), 1007, "invalid_utf8", Return::Never),
+        (
+            text(vec![b' '; 200_000]),
+            1009,
+            "message_too_large",
+            Return::Later,
+        ),
+    ] {
+        let mut talker = Talker::connect(&server, Transport::Raw, &token("u")).await;
+        if let Talker::Raw(raw) = &mut talker {
+            raw.socket.try_send(broken).await.unwrap();
+        }
+        ends_with(talker, code, reason, may_return).await;
+        server.emptied().await;
+    }
 }

@@ -116,17 +116,20 @@ async fn a_frame_over_the_limit_closes_with_1009() {
     server.emptied().await;
 }
 
+/// What the server says of a message over the limit, in the close frame too.
+const TOO_LARGE: &[u8] = b"message_too_large";
+
 /// Reads to the end and answers with the code of the close frame there.
 async fn close_code_at_the_end(stream: &mut TcpStream) -> u16 {
     let mut read = Vec::new();
     within("the end", stream.read_to_end(&mut read)).await.unwrap();
-    let [.., 0x88, 2, high, low] = read[..] else {
+    let Some([.., 0x88, 19, high, low]) = read.strip_suffix(TOO_LARGE) else {
         panic!(
             "no close frame at the end of {:?}",
             String::from_utf8_lossy(&read)
         );
     };
-    u16::from_be_bytes([high, low])
+    u16::from_be_bytes([*high, *low])
 }
 
 async fn bare(server: &TestServer) -> TcpStream {

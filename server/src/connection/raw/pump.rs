@@ -169,7 +169,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
                 Some(Arrived::Alive) => {}
                 Some(Arrived::Binary(_)) => return Err(self.refuse_token(AuthReason::Malformed)),
                 Some(Arrived::Closed) => return Err(Over::Gone),
-                Some(Arrived::Fault(code)) => return Err(Over::Close(code, String::new())),
+                Some(Arrived::Fault(code)) => return Err(self.say_fault(code)),
                 None => poll_fn(|cx| self.wire.poll(cx)).await?,
             }
         }
@@ -256,6 +256,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         self.context.shards.meters().slow_consumers.add(1);
         let spread = self.context.settings.retry_spread_ms;
         self.say_closing(closing(CloseCode::SlowConsumer, "slow_consumer", Some(spread)))
+    }
+
+    /// The peer broke the rules. Only after a message that was too large may it come back by itself (SPEC §7).
+    fn say_fault(&mut self, code: CloseCode) -> Over {
+        let spread = self.context.settings.retry_spread_ms;
+        let (reason, retry) = match code {
+            CloseCode::TooLarge => ("message_too_large", Some(spread)),
+            CloseCode::BadData => ("invalid_utf8", None),
+            _ => ("protocol_error", None),
+        };
+        self.say_closing(closing(code, reason, retry))
     }
 
     fn say_closing(&mut self, closing: Closing) -> Over {
@@ -348,7 +359,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             }
             Arrived::Alive => {}
             Arrived::Closed => return Err(Over::Gone),
-            Arrived::Fault(code) => return Err(Over::Close(code, String::new())),
+            Arrived::Fault(code) => return Err(self.say_fault(code)),
         }
         Ok(())
     }
