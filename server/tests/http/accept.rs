@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::server::TestServer;
@@ -111,4 +112,64 @@ async fn beyond_its_places_a_server_says_that_it_is_full_and_recovers() {
     }
     assert_eq!(alive.unwrap().status(), 200);
     server.stop().await;
+}
+
+/// `limits.accepts_per_second`, and twice as many at once: a crowd comes in over time, nobody is lost, and those who are
+/// in already are served.
+#[tokio::test]
+async fn a_crowd_is_taken_in_at_its_pace_and_nobody_is_lost() {
+    const PACE: u32 = 20;
+    const AT_ONCE: u32 = 2 * PACE;
+    const CROWD: u32 = 120;
+    let server = TestServer::start_with(|config| config.limits.accepts_per_second = u64::from(PACE)).await;
+    let mut inside = TcpStream::connect(server.address()).await.unwrap();
+    ask_health(&mut inside).await;
+
+    // The bucket is full again at most.
+    let began = Instant::now();
+    let mut crowd = JoinSet::new();
+    for _ in 0..CROWD {
+        let address = server.address();
+        crowd.spawn(async move {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            ask_health(&mut stream).await;
+            began.elapsed()
+        });
+    }
+    let mut slowest_inside = Duration::ZERO;
+    let mut taken_in = Vec::new();
+    while let Some(one) = crowd.join_next().await {
+        taken_in.push(one.unwrap());
+        let asked = Instant::now();
+        ask_health(&mut inside).await;
+        slowest_inside = slowest_inside.max(asked.elapsed());
+    }
+    assert_eq!(taken_in.len(), CROWD as usize);
+    taken_in.sort_unstable();
+    for (before, &at) in (0..).zip(&taken_in) {
+        // The clock of the pace counts whole milliseconds.
+        let due = Duration::from_secs(1) * u32::saturating_sub(before + 1, AT_ONCE) / PACE;
+        assert!(
+            at + Duration::from_millis(10) >= due,
+            "number {before} came in after {at:?}"
+        );
+    }
+    let last = Duration::from_secs(1) * (CROWD - AT_ONCE) / PACE;
+    let took = taken_in[taken_in.len() - 1];
+    assert!(took < last + Duration::from_secs(5), "{took:?}");
+    assert!(slowest_inside < Duration::from_secs(1), "{slowest_inside:?}");
+    server.stop().await;
+}
+
+async fn ask_health(stream: &mut TcpStream) {
+    stream
+        .write_all(b"HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = Vec::new();
+    while !answer.windows(4).any(|bytes| bytes == b"\r\n\r\n") {
+        let read = timeout(Duration::from_secs(30), stream.read_buf(&mut answer)).await;
+        assert!(read.expect("an answer comes").unwrap() > 0);
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 200"));
 }

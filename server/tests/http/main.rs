@@ -28,6 +28,7 @@ mod server;
 #[path = "../tables/permissions.rs"]
 mod tables;
 mod tls;
+mod tls_stalls;
 mod tokens;
 mod uploads;
 mod user_command;

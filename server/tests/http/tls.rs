@@ -27,12 +27,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const MESSAGES: usize = 90;
 
 /// Two files in a folder, and what a client must trust.
-struct Files {
+pub(crate) struct Files {
     dir: TempDir,
 }
 
 impl Files {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let files = Self {
             dir: TempDir::new().unwrap(),
         };
@@ -41,7 +41,7 @@ impl Files {
     }
 
     /// Makes another certificate with another key; answers with the certificate.
-    fn write(&self) -> CertificateDer<'static> {
+    pub(crate) fn write(&self) -> CertificateDer<'static> {
         let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
         std::fs::write(self.path("cert.pem"), made.cert.pem()).unwrap();
         std::fs::write(self.path("key.pem"), made.signing_key.serialize_pem()).unwrap();
@@ -52,7 +52,7 @@ impl Files {
         self.dir.path().join(name)
     }
 
-    fn set(&self, config: &mut Config) {
+    pub(crate) fn set(&self, config: &mut Config) {
         config.http.tls_cert = self.path("cert.pem");
         config.http.tls_key = self.path("key.pem");
     }
@@ -75,6 +75,14 @@ async fn connect(
     server: &TestServer,
     trusted: &CertificateDer<'static>,
 ) -> std::io::Result<TlsStream<TcpStream>> {
+    secure(TcpStream::connect(server.address()).await?, trusted).await
+}
+
+/// Speaks TLS on a connection from now on.
+pub(crate) async fn secure(
+    stream: TcpStream,
+    trusted: &CertificateDer<'static>,
+) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(trusted.clone()).unwrap();
     let mut config = rustls::ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -83,7 +91,6 @@ async fn connect(
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    let stream = TcpStream::connect(server.address()).await?;
     let name = "localhost".try_into().unwrap();
     TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
@@ -120,7 +127,15 @@ async fn websocket(
     trusted: &CertificateDer<'static>,
     path: &str,
 ) -> WebSocketStream<TlsStream<TcpStream>> {
-    let stream = connect(server, trusted).await.unwrap();
+    upgrade(server, connect(server, trusted).await.unwrap(), path).await
+}
+
+/// Makes a WebSocket of a connection.
+pub(crate) async fn upgrade(
+    server: &TestServer,
+    stream: TlsStream<TcpStream>,
+    path: &str,
+) -> WebSocketStream<TlsStream<TcpStream>> {
     let port = server.address().port();
     let mut request = format!("wss://localhost:{port}{path}")
         .into_client_request()
@@ -145,7 +160,7 @@ async fn text(socket: &mut WebSocketStream<TlsStream<TcpStream>>) -> String {
 }
 
 /// A login over https; the token, after a look at the cookie.
-async fn login(server: &TestServer, trusted: &CertificateDer<'static>) -> String {
+pub(crate) async fn login(server: &TestServer, trusted: &CertificateDer<'static>) -> String {
     let mut stream = connect(server, trusted).await.unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
     let body = json!({"username": "alice", "password": PASSWORD}).to_string();
