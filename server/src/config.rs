@@ -15,6 +15,7 @@ mod log;
 mod reload;
 mod secret;
 mod store;
+mod telemetry;
 
 use std::path::{Path, PathBuf};
 
@@ -32,8 +33,10 @@ pub use log::{LogConfig, LogFormat};
 pub use reload::{NAMESPACE_SETTINGS, Reload, Reloaded, SETTINGS, Setting};
 pub use secret::Secret;
 pub use store::StoreConfig;
+pub use telemetry::TelemetryConfig;
 
 use layers::Layers;
+use telemetry::STANDARD_VARIABLES;
 
 /// Whether this is somebody's own machine or a place where strangers come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -66,6 +69,8 @@ pub struct Config {
     pub files: FilesConfig,
     /// What is written about the server's own doings.
     pub log: LogConfig,
+    /// Traces for an OpenTelemetry collector.
+    pub telemetry: TelemetryConfig,
     /// How long administrative acts stay on record.
     pub audit: AuditConfig,
     /// The rules of each namespace; a table here changes only the keys it names.
@@ -86,7 +91,8 @@ pub struct Flags {
 }
 
 impl Config {
-    /// Reads and checks all layers. `env` is the process's environment; only `BMT_TABLE__KEY` names count.
+    /// Reads and checks all layers. `env` is the process's environment; only `BMT_TABLE__KEY` names count, and below
+    /// the file those of the OpenTelemetry specification that name an exporter.
     ///
     /// # Errors
     /// Every problem that was found, each naming its setting and where it came from, never a secret's value.
@@ -95,7 +101,9 @@ impl Config {
         env: impl IntoIterator<Item = (String, String)>,
         flags: &Flags,
     ) -> Result<Self, ConfigError> {
+        let env: Vec<(String, String)> = env.into_iter().collect();
         let mut layers = Layers::over(&Self::defaults(flags.mode));
+        layers.merge_standard(STANDARD_VARIABLES, &env);
         if let Some(path) = file {
             let text = std::fs::read_to_string(path).map_err(|error| {
                 ConfigError::one(format!(
@@ -144,6 +152,7 @@ impl Config {
         self.store.check(&mut problems);
         self.http.check(&mut problems);
         self.files.check(&mut problems);
+        self.telemetry.check(&mut problems);
         for (name, namespace) in self.namespaces.iter() {
             let fits = !name.is_empty()
                 && name

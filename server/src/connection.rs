@@ -31,6 +31,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bmt_server_core::session::{Memberships, Rules};
+use bmt_shared::error::AuthReason;
 
 use crate::clock;
 use crate::config::{Config, HeartbeatConfig};
@@ -38,6 +39,7 @@ use crate::node::Node;
 use crate::outbox::Bounds;
 use crate::records::{Denials, Denied};
 use crate::shards::Shards;
+use arrival::Arrival;
 
 pub use about::About;
 pub use handshake::{NoWebSocket, accept, switching};
@@ -152,6 +154,20 @@ impl Context {
             reason,
             status,
         });
+    }
+
+    /// Somebody is not who they say, or does not say: for the audit log and for traces.
+    fn turn_away(&self, arrival: &Arrival, reason: AuthReason) {
+        self.deny(arrival.address, reason.as_str(), 401);
+        self.arrived(arrival, Err(reason.as_str()));
+    }
+
+    /// A handshake has come to its end.
+    fn arrived(&self, arrival: &Arrival, outcome: Result<(), &'static str>) {
+        let arriving = arrival.arriving.as_deref();
+        self.node
+            .telemetry
+            .arrived(arriving, arrival.transport(), outcome);
     }
 
     /// The server's clock, ms since the Unix epoch.

@@ -23,6 +23,7 @@ mod refusal;
 mod reply;
 mod request;
 mod route;
+mod traced;
 mod traffic;
 mod visitor;
 
@@ -98,8 +99,13 @@ pub fn router(control: &Control, connections: Router) -> Router {
             .merge(app::home(base).with_state(node.clone()))
             .fallback(refusal::no_such_address),
     };
-    all.layer(CatchPanicLayer::custom(refusal::panicked))
+    let all = all
+        .layer(CatchPanicLayer::custom(refusal::panicked))
         .layer(from_fn(page::secure))
         .layer(from_fn_with_state(node.clone(), request::observe))
-        .layer(from_fn_with_state(control.traffic.clone(), traffic::count))
+        .layer(from_fn_with_state(control.traffic.clone(), traffic::count));
+    match node.telemetry.is_on() {
+        true => all.layer(from_fn_with_state(node.telemetry.clone(), traced::trace)),
+        false => all,
+    }
 }

@@ -56,6 +56,8 @@ pub mod history;
 pub mod meters;
 pub mod outbox;
 pub mod shards;
+pub mod telemetry;
 
 pub mod clock;
+pub(crate) mod outgoing;
 pub mod random;

@@ -18,6 +18,7 @@ use crate::history::Histories;
 use crate::http::{address, origin};
 use crate::members::Members;
 use crate::shutdown::Shutdown;
+use crate::telemetry::Telemetry;
 
 pub use current::Current;
 
@@ -40,6 +41,8 @@ pub struct Node {
     pub histories: Histories,
     /// What users, addresses and API keys may do.
     pub budgets: Budgets,
+    /// Traces of what this server does, for a collector.
+    pub telemetry: Telemetry,
     /// The end of this process.
     pub shutdown: Shutdown,
 }
@@ -51,6 +54,7 @@ impl Node {
         members: Members,
         files: Files,
         histories: Histories,
+        telemetry: Telemetry,
         shutdown: Shutdown,
     ) -> Self {
         Self {
@@ -63,6 +67,7 @@ impl Node {
             members,
             files,
             histories,
+            telemetry,
             shutdown,
         }
     }

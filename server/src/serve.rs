@@ -34,6 +34,7 @@ use crate::random;
 use crate::records::{self, Denials, RECORDS_FILE, Records};
 use crate::shards::{self, Shards};
 use crate::shutdown::{SHUTDOWN_LIMIT, Shutdown};
+use crate::telemetry::{FLUSH_LIMIT, Telemetry};
 
 pub use reload::{ReloadError, Reloading};
 use tls::Tls;
@@ -188,12 +189,14 @@ pub async fn start(mut config: Config, dev_password: Option<Secret>) -> Result<R
     let histories = histories(&config, &namespaces, &data_dir)?;
     let (listener, address) = listen::listen(&config.http)?;
     warn_if_public(&config, address);
+    let telemetry = Telemetry::start(&config.telemetry);
     let node = Arc::new(Node::new(
         config,
         accounts,
         members,
         files,
         histories,
+        telemetry,
         Shutdown::default(),
     ));
     node.accounts.follow(&node.shutdown);
@@ -251,6 +254,7 @@ fn shards(node: &Node, namespaces: &CurrentNamespaces) -> Shards {
         namespaces.clone(),
         settings,
         Arc::new(clock::unix_ms),
+        node.telemetry.clone(),
     )
 }
 
@@ -273,6 +277,8 @@ async fn run(
     if !node.shutdown.finished(rest).await {
         warn!("some work did not end in time and is cut");
     }
+    let rest = deadline.saturating_duration_since(Instant::now());
+    node.telemetry.finish(rest.min(FLUSH_LIMIT)).await;
     // The lock goes last: whoever gets it next finds the stores closed.
     drop(node);
     drop(data_dir);

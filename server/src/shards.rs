@@ -38,6 +38,7 @@ use crate::history::Histories;
 use crate::meters::Meters;
 use crate::namespaces::CurrentNamespaces;
 use crate::outbox::{Outbox, Outgoing, ReplyTo, Slot};
+use crate::telemetry::Telemetry;
 use command::{Command, Confirmation, Pending, Request};
 use room::Rooms;
 use task::Shard;
@@ -225,6 +226,7 @@ struct World {
     empty_channel_ms: AtomicU64,
     clock: Clock,
     meters: Arc<Meters>,
+    telemetry: Telemetry,
 }
 
 impl World {
@@ -249,6 +251,7 @@ impl Shards {
         namespaces: CurrentNamespaces,
         settings: Settings,
         clock: Clock,
+        telemetry: Telemetry,
     ) -> Self {
         let count = thread::available_parallelism()
             .map_or(1, NonZero::get)
@@ -259,6 +262,7 @@ impl Shards {
             empty_channel_ms: AtomicU64::new(settings.empty_channel_ms),
             clock,
             meters: Arc::default(),
+            telemetry,
         });
         let incident: Arc<str> = crate::random::text::<9>().into();
         let start = |_| {
@@ -294,10 +298,7 @@ impl Shards {
         let connection = connection.clone();
         // Never refused: a subscription that its connection believes gone would cost every publish.
         let door = self.door(&topic);
-        let pending = Pending {
-            answer,
-            room: door.rooms.take_always(),
-        };
+        let pending = Pending::new(answer, door.rooms.take_always());
         door.tell(topic, Request::Unsubscribe(connection, pending));
     }
 
@@ -307,7 +308,9 @@ impl Shards {
         let bytes = publish.payload.size_bytes();
         // Read here and not in the shard: callers are many, a channel's owner is one.
         let namespaces = self.0.world.namespaces.load();
-        let prepared = match namespaces.of(&topic) {
+        let namespace = namespaces.of(&topic);
+        let is_known = namespace.is_some();
+        let prepared = match namespace {
             Some(namespace) => Prepared::new(publish, &namespace, from.user.role == Role::Admin),
             // The shard refuses it.
             None => Ok(Prepared::from(publish)),
@@ -316,7 +319,9 @@ impl Shards {
             Ok(prepared) => Box::new(prepared),
             Err(failure) => return answer.give(Reply::Failed(failure)),
         };
+        let tracing = is_known.then(|| self.0.world.telemetry.publish(&topic, bytes));
         self.request(topic, bytes, answer, |pending| {
+            let pending = pending.traced(tracing.flatten());
             Request::Publish(from.clone(), id, prepared, pending)
         });
     }
@@ -457,7 +462,7 @@ impl Shards {
             return answer.give(Reply::Failed(self.stopping()));
         }
         match door.rooms.take(bytes) {
-            Some(room) => door.tell(topic, request(Pending { answer, room })),
+            Some(room) => door.tell(topic, request(Pending::new(answer, room))),
             None => answer.give(Reply::Failed(full())),
         }
     }

@@ -8,10 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::{Request, StatusCode, Uri, header};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+
+use crate::outgoing::{self, Client, chain};
 
 /// From the name's look-up to the last byte.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
@@ -21,7 +19,7 @@ const MOST_BYTES: usize = 256 * 1_024;
 /// Asks one address. Redirects are not followed and proxies are not asked: the address is what was configured.
 pub(super) struct Fetcher {
     address: Uri,
-    client: Result<Client<HttpsConnector<HttpConnector>, Empty<Bytes>>, String>,
+    client: Result<Client<Empty<Bytes>>, String>,
 }
 
 impl Fetcher {
@@ -29,7 +27,7 @@ impl Fetcher {
     pub(super) fn new(address: &str) -> Self {
         Self {
             address: address.parse().unwrap_or_default(),
-            client: client(),
+            client: outgoing::client(0),
         }
     }
 
@@ -62,27 +60,6 @@ impl Fetcher {
             body.map_err(|error| format!("the answer is over {MOST_BYTES} bytes or broke off: {error}"))?;
         Ok(body.to_bytes())
     }
-}
-
-fn client() -> Result<Client<HttpsConnector<HttpConnector>, Empty<Bytes>>, String> {
-    let tls = HttpsConnectorBuilder::new()
-        .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
-        .map_err(|error| format!("the certificates of this machine cannot be read: {error}"))?;
-    let connector = tls.https_or_http().enable_http1().build();
-    Ok(Client::builder(TokioExecutor::new())
-        .pool_max_idle_per_host(0)
-        .build(connector))
-}
-
-/// What went wrong, down to its cause: "client error (Connect)" alone helps nobody.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// A file's bytes, or a sentence why not.

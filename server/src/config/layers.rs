@@ -54,6 +54,24 @@ impl Layers {
         }
     }
 
+    /// Takes what variables without our prefix say: `(variable, setting)`, a later one over an earlier one. Below the
+    /// file, because they speak to every program of the machine alike.
+    pub(super) fn merge_standard(&mut self, standard: &[(&str, &str)], env: &[(String, String)]) {
+        for &(name, path) in standard {
+            let set = env
+                .iter()
+                .find(|(other, text)| other == name && !text.trim().is_empty());
+            if let (Some((_, text)), Some(default)) = (set, self.default_at(path)) {
+                match read_as(&default, text) {
+                    Ok(value) => self.set(name, path, value),
+                    Err(expected) => self
+                        .problems
+                        .push(format!("{name} (`{path}`) must be {expected}.")),
+                }
+            }
+        }
+    }
+
     pub(super) fn merge_env(&mut self, env: impl IntoIterator<Item = (String, String)>) {
         let mut variables: Vec<_> = env.into_iter().collect();
         variables.sort();
@@ -149,6 +167,8 @@ fn merge(
             }
             (Some(Value::Table(below)), Value::Table(table)) => merge(below, table, path, origin, problems),
             (Some(default), value) if default.same_type(&value) => *default = value,
+            // Nobody should have to write `1.0`.
+            (Some(default @ Value::Float(_)), Value::Integer(whole)) => *default = Value::Float(whole as f64),
             (Some(default), value) => problems.push(format!(
                 "`{name}` in {origin} must be {}, not {}.",
                 type_name(default),

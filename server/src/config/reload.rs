@@ -99,6 +99,8 @@ settings! {
         ],
     }
     log { taken: [], kept: [filter, format] }
+    // What exports is made with them at the start.
+    telemetry { taken: [], kept: [otlp_endpoint, otlp_headers, otlp_timeout_ms, service_name, sample_ratio] }
     audit { taken: [], kept: [keep_days, rows] }
 }
 

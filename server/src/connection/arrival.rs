@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use axum::http::{HeaderMap, header};
 
+use crate::telemetry::Arriving;
+
 /// What is kept of a client's name for itself, bytes: browsers tell themselves apart within it, and each connection
 /// keeps it.
 const AGENT_BYTES: usize = 160;
@@ -25,6 +27,8 @@ pub(super) struct Arrival {
     pub(super) address: IpAddr,
     agent: Box<str>,
     way: AtomicU8,
+    /// Of the handshake's span, where traces are exported.
+    pub(super) arriving: Option<Box<Arriving>>,
 }
 
 impl Arrival {
@@ -53,6 +57,7 @@ impl Arrival {
             // A header that is text is ASCII.
             agent: agent[..agent.len().min(AGENT_BYTES)].into(),
             way: AtomicU8::new(way as u8),
+            arriving: Arriving::now(),
         })
     }
 

@@ -109,7 +109,12 @@ impl Connection {
         }));
         connection.with(|open| connection.note_deadline(open));
         context.shards.meters().connections.add(1);
-        if !context.live.enter(&connection, &connection.user_id) {
+        let is_in = context.live.enter(&connection, &connection.user_id);
+        context.arrived(
+            &connection.arrival,
+            is_in.then_some(()).ok_or("connections_per_user"),
+        );
+        if !is_in {
             connection.deny_for_its_user();
             connection.close(
                 CloseCode::LimitReached,

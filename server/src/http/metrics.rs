@@ -66,6 +66,8 @@ struct Reading<'a> {
     load: Load,
     process: OwnProcess,
     in_flight: u64,
+    /// Exported, and dropped.
+    spans: (u64, u64),
 }
 
 const fn metric(name: &'static str, kind: Kind, help: &'static str, source: Source) -> Metric {
@@ -113,6 +115,8 @@ pub const METRICS: &[Metric] = &[
     gauge("bmt_http_requests_in_flight", "Requests that are not answered yet; of connections only their handshakes", |now| now.in_flight as f64),
     counter("bmt_config_reloads_total", "Times the configuration was read again and taken over", |now| now.meters.reloads.get() as f64),
     counter("bmt_config_reload_failures_total", "Times it was read again and had a mistake: nothing changed", |now| now.meters.failed_reloads.get() as f64),
+    counter("bmt_trace_spans_total", "Spans that a collector took; 0 where none is configured", |now| now.spans.0 as f64),
+    counter("bmt_trace_spans_dropped_total", "Spans that were lost: the queue was full, or no collector took them", |now| now.spans.1 as f64),
     gauge("bmt_files", "Uploaded files that are kept", |now| now.kept.files as f64),
     gauge("bmt_file_bytes", "Bytes of them, thumbnails included", |now| now.kept.bytes as f64),
     counter("bmt_uploads_total", "Files that were uploaded and kept", |now| now.meters.uploads.get() as f64),
@@ -219,6 +223,10 @@ pub(super) async fn get(State(control): State<Control>) -> Result<Response, Refu
         load: control.figures.load().await,
         process: own_process(),
         in_flight: control.traffic.in_flight(),
+        spans: (
+            control.node.telemetry.exported(),
+            control.node.telemetry.dropped(),
+        ),
     };
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Read::of(&control, &reading)));

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use bmt_shared::error::{AuthReason, ErrorCode, Failure};
 use tracing::error;
 
-use crate::random;
+use crate::{random, telemetry};
 
 /// A refused request. The body is written where the request's id is known, in `request`.
 #[derive(Clone, Debug)]
@@ -45,6 +45,7 @@ impl Refusal {
     pub fn incident(what: &str, cause: &dyn Display) -> Self {
         let incident = random::text::<9>();
         error!(incident, cause = %cause, "{what}");
+        telemetry::note_incident(&incident);
         Self::new(
             ErrorCode::ServerError,
             format!(

@@ -109,8 +109,7 @@ pub(super) async fn count(State(traffic): State<Arc<Traffic>>, request: Request,
         .extensions()
         .get::<MatchedPath>()
         .map(MatchedPath::as_str)
-        // What the router itself calls the way to a fallback.
-        .filter(|template| !template.contains("__private"))
+        .filter(|template| is_route(template))
         .map_or_else(|| Box::from(OTHER), Box::<str>::from);
     let ended = traffic.ended(&route, name(request.method()));
     let in_flight = InFlight::begin(traffic);
@@ -121,8 +120,13 @@ pub(super) async fn count(State(traffic): State<Arc<Traffic>>, request: Request,
     response
 }
 
+/// Whether this is a template of the tables, and not what the router itself calls the way to a fallback.
+pub(super) fn is_route(template: &str) -> bool {
+    !template.contains("__private")
+}
+
 /// Anybody can make up a method.
-fn name(method: &Method) -> &'static str {
+pub(super) fn name(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",

@@ -15,6 +15,7 @@ use super::survey::Survey;
 use super::{Answer, Departure, Publisher, Subscriber};
 use crate::history::{Kind, StoreFailure};
 use crate::outbox::Outbox;
+use crate::telemetry::Publishing;
 
 /// One thing a shard is told.
 pub(super) enum Command {
@@ -66,7 +67,11 @@ impl Request {
             | Self::Read(_, _, pending) => pending,
             Self::Closed(..) => return,
         };
-        pending.answer.give(Reply::Failed(failure.clone()));
+        let Pending { answer, tracing, .. } = pending;
+        if let Some(mut tracing) = tracing {
+            tracing.settled(Err(failure));
+        }
+        answer.give(Reply::Failed(failure.clone()));
     }
 }
 
@@ -74,9 +79,23 @@ impl Request {
 pub(super) struct Pending {
     pub(super) answer: Answer,
     pub(super) room: Room,
+    /// The span of a publish, where it has one.
+    pub(super) tracing: Option<Publishing>,
 }
 
 impl Pending {
+    pub(super) fn new(answer: Answer, room: Room) -> Self {
+        Self {
+            answer,
+            room,
+            tracing: None,
+        }
+    }
+
+    pub(super) fn traced(self, tracing: Option<Publishing>) -> Self {
+        Self { tracing, ..self }
+    }
+
     pub(super) fn hold_place(self) -> Self {
         Self {
             answer: self.answer.hold_place(),

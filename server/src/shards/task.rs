@@ -266,7 +266,7 @@ impl Shard {
         from: &Publisher,
         key: MessageId,
         publish: Prepared,
-        pending: Pending,
+        mut pending: Pending,
     ) {
         let random = self.random.number();
         let author = Author {
@@ -278,6 +278,9 @@ impl Shard {
             channel.begin_publish(publish, from, key, now_ms, random)
         });
         let (kind, retention) = self.by_namespace(topic, kept);
+        if let Some(tracing) = &mut pending.tracing {
+            tracing.handed_over();
+        }
         let in_flight = InFlight {
             topic: topic.clone(),
             pending,

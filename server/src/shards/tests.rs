@@ -26,6 +26,7 @@ use super::{Answer, Publisher, Settings, Shards, Subscriber};
 use crate::clock::Clock;
 use crate::history::Histories;
 use crate::outbox::{Bounds, Next, Outbox, Outgoing, ReplyTo};
+use crate::telemetry::Telemetry;
 
 const WINDOW_MS: u64 = 60_000;
 
@@ -48,7 +49,13 @@ fn in_memory() -> Shards {
 
 fn start(histories: Histories) -> Shards {
     let namespaces = Arc::new(ArcSwap::from_pointee(Namespaces::default()));
-    Shards::start(histories, namespaces, Settings::default(), clock())
+    Shards::start(
+        histories,
+        namespaces,
+        Settings::default(),
+        clock(),
+        Telemetry::off(),
+    )
 }
 
 /// A connection as the shards see it, and what reaches it.

@@ -14,6 +14,7 @@ const TABLES: &[(&str, &str)] = &[
     ("http", include_str!("../../src/config/http.rs")),
     ("files", include_str!("../../src/config/files.rs")),
     ("log", include_str!("../../src/config/log.rs")),
+    ("telemetry", include_str!("../../src/config/telemetry.rs")),
     ("audit", include_str!("../../src/config/audit.rs")),
 ];
 const NAMESPACE: &str = include_str!("../../../shared/src/namespace.rs");
@@ -27,6 +28,11 @@ Four layers, the later one wins: the defaults below, a TOML file (`--config FILE
 shows what holds in the end, secrets hidden; `bmt-server check-config` says what is wrong with it. A setting that does
 not exist is an error that names the nearest one that does. In limits, 0 means \"no limit\" unless the text says
 otherwise.
+
+What OpenTelemetry's own variables say of an exporter stands between the defaults and the file, because they speak to
+every program alike: `OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, `OTEL_EXPORTER_OTLP_HEADERS`,
+`OTEL_EXPORTER_OTLP_TIMEOUT` and `OTEL_SERVICE_NAME` are read for the settings of `telemetry`, and
+`OTEL_RESOURCE_ATTRIBUTES` goes with every trace. Others of them are not read.
 
 SIGHUP makes a running server read all layers again. Settings marked \"taken over\" hold at once, for connections that
 live already too; those marked \"restart\" keep their old value, and the log names the ones that have changed. A mistake

@@ -29,7 +29,7 @@ async fn stats(server: &TestServer, token: &str) -> Value {
     response.json().await.unwrap()
 }
 
-async fn metric(server: &TestServer, name: &str) -> f64 {
+pub(crate) async fn metric(server: &TestServer, name: &str) -> f64 {
     let text = server.get("/metrics").send().await.unwrap().text().await.unwrap();
     let line = text.lines().find(|line| line.split(' ').next() == Some(name));
     line.unwrap_or_else(|| panic!("{name} in {text}"))

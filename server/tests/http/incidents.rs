@@ -14,10 +14,10 @@ use crate::reload::{Server, user};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Files may have a few MB (blocks of 512 or 1,024 bytes): then the message store has no room, as on a full disk.
-const SMALL_FILES: &str = "trap '' XFSZ; ulimit -f 2500";
+pub(crate) const SMALL_FILES: &str = "trap '' XFSZ; ulimit -f 2500";
 
 /// The incident that a text names.
-fn incident(message: &str) -> String {
+pub(crate) fn incident(message: &str) -> String {
     let (_, named) = message.split_once("incident ").expect(message);
     named
         .chars()

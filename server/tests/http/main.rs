@@ -30,6 +30,7 @@ mod tables;
 mod tls;
 mod tls_stalls;
 mod tokens;
+mod traces;
 mod uploads;
 mod user_command;
 mod user_data;

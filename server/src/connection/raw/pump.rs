@@ -176,7 +176,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     }
 
     fn refuse_token(&mut self, reason: AuthReason) -> Over {
-        self.context.deny(self.arrival.address, reason.as_str(), 401);
+        self.context.turn_away(&self.arrival, reason);
         self.wire.stage_text(&frames::unauthenticated(reason));
         let code = if reason == AuthReason::Expired {
             CloseCode::TokenExpired

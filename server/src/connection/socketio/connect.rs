@@ -128,7 +128,7 @@ async fn admit<E>(
         Ok(Some(identity)) => identity,
         Ok(None) => return Err(send_away(endpoint, socket).await.into()),
         Err(reason) => {
-            context.deny(arrival.address, reason.as_str(), 401);
+            context.turn_away(&arrival, reason);
             return Err(reason.into());
         }
     };

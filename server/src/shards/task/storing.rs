@@ -64,6 +64,8 @@ impl Shard {
         result: Result<Vec<Appended>, StoreFailure>,
     ) {
         self.awaited -= 1;
+        let rows = turn.publishes.len() + turn.reads.len();
+        let incident = result.as_ref().err().map(|failure| failure.incident.clone());
         let mut failed = None;
         let outcomes: Vec<Result<Appended, Failure>> = match result {
             Ok(appended) => appended.into_iter().map(Ok).collect(),
@@ -77,9 +79,12 @@ impl Shard {
         for (in_flight, outcome) in turn.publishes.into_iter().zip(outcomes) {
             let InFlight {
                 topic,
-                pending,
+                mut pending,
                 author,
             } = in_flight;
+            if let Some(tracing) = &mut pending.tracing {
+                tracing.stored(rows, incident.as_deref());
+            }
             let is_confirmed = author.is_some();
             let published = self.with(&topic, |channel, now_ms| {
                 let published = channel.finish_publish(outcome, now_ms)?;
@@ -92,6 +97,9 @@ impl Shard {
                 self.note_unconfirmed(&topic, &published.message_id);
             }
             self.count(&published, &pending);
+            if let Some(tracing) = &mut pending.tracing {
+                tracing.settled(published.as_ref());
+            }
             let reply = match published {
                 Ok(published) => Reply::Published(published),
                 Err(failure) => Reply::Failed(failure),
