@@ -57,12 +57,16 @@ fn describe(config: &Config) -> Value {
     let table = super::table(config);
     let mut schemas: Schemas = Vec::new();
     let mut paths: Map<String, Value> = Map::new();
+    let mut tags: Vec<&str> = Vec::new();
     for operation in operations() {
         let full = format!("/api/v1{}", operation.path);
         let line = table
             .iter()
             .find(|line| line.path == operation.path && line.method.as_str() == operation.method);
         let told = operation.describe(line, &mut schemas);
+        if !tags.contains(&operation.tag) {
+            tags.push(operation.tag);
+        }
         let methods = paths.entry(full).or_insert_with(|| json!({}));
         methods[operation.method.to_ascii_lowercase()] = told;
     }
@@ -82,6 +86,7 @@ fn describe(config: &Config) -> Value {
             "license": {"name": "MIT OR Apache-2.0"},
         },
         "servers": [{"url": if base.is_empty() { "/" } else { base }}],
+        "tags": tags.iter().map(|tag| json!({"name": tag})).collect::<Vec<_>>(),
         "paths": paths,
         "components": {
             "schemas": schemas,

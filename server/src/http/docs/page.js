@@ -70,6 +70,17 @@ function show(path, method, operation, schemas) {
   return shown;
 }
 
+// The operations of each tag, in the document's order of tags: those of one tag need not be neighbours among the paths.
+function byTag(api) {
+  const groups = new Map(api.tags.map(({ name }) => [name, []]));
+  for (const [path, methods] of Object.entries(api.paths)) {
+    for (const method of METHODS.filter((method) => methods[method])) {
+      groups.get(methods[method].tags[0]).push({ path, method });
+    }
+  }
+  return groups;
+}
+
 async function main() {
   const about = document.getElementById("about");
   const operations = document.getElementById("operations");
@@ -78,12 +89,10 @@ async function main() {
     if (!response.ok) throw new Error(`the server answered ${response.status}`);
     const api = await response.json();
     about.textContent = api.info.description;
-    let tag;
-    for (const [path, methods] of Object.entries(api.paths)) {
-      for (const method of METHODS.filter((method) => methods[method])) {
-        const operation = methods[method];
-        if (operation.tags[0] !== tag) operations.append(element("h2", (tag = operation.tags[0])));
-        operations.append(show(path, method, operation, api.components.schemas));
+    for (const [tag, all] of byTag(api)) {
+      operations.append(element("h2", tag));
+      for (const { path, method } of all) {
+        operations.append(show(path, method, api.paths[path][method], api.components.schemas));
       }
     }
   } catch (error) {
