@@ -43,7 +43,7 @@ mod interleavings;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bmt_shared::channel::ChannelName;
@@ -57,6 +57,7 @@ use bmt_shared::payload::Payload;
 use bmt_shared::position::{Epoch, Position, Seq};
 use bmt_shared::reply::{NotRecovered, PresenceList, Present, Published, Subscribed};
 use bmt_shared::request::{HistoryQuery, Subscribe};
+use indexmap::IndexMap;
 
 use delivered::Delivered;
 use delivering::MISSED;
@@ -143,8 +144,9 @@ pub struct Channel<S> {
     /// Oldest seq that is kept, as far as is known: by age it may be higher.
     oldest: Seq,
     tail: Tail,
-    // In order, so that the same calls have the same outputs.
-    subscriptions: BTreeMap<ConnectionId, Subscription<S>>,
+    // In an order of its own, so that the same calls have the same outputs; one beside the other, since each message
+    // looks at all of them, and since most channels have few.
+    subscriptions: IndexMap<ConnectionId, Subscription<S>>,
     presence: Presence,
     readers: Readers,
     delivered: Delivered,
@@ -170,7 +172,7 @@ impl<S: Clone> Channel<S> {
             top: opened.top,
             oldest: opened.oldest,
             tail: Tail::new(opened.newest),
-            subscriptions: BTreeMap::new(),
+            subscriptions: IndexMap::new(),
             presence: Presence::default(),
             readers: Readers::new(opened.readers, opened.top),
             delivered: Delivered::default(),
@@ -246,7 +248,7 @@ impl<S: Clone> Channel<S> {
         count_out: impl FnOnce(&mut Presence, &UserId, u64),
     ) -> bool {
         self.unsettled.part(connection);
-        let Some(subscription) = self.subscriptions.remove(connection) else {
+        let Some(subscription) = self.subscriptions.swap_remove(connection) else {
             return false;
         };
         if self.rules.presence {

@@ -21,7 +21,8 @@ struct Stay {
 /// Users by id with their connections. A leave is told [`FLAP_MS`] after the last connection, unless one returns.
 #[derive(Default)]
 pub(super) struct Presence {
-    users: BTreeMap<UserId, Stay>,
+    // A tree's node has room for eleven, and most channels have few users: the stays are apart.
+    users: BTreeMap<UserId, Box<Stay>>,
     /// The users without a connection by the time at which they leave.
     leaving: BTreeSet<(u64, UserId)>,
 }
@@ -44,7 +45,7 @@ impl Presence {
             leaves_at_ms: None,
         };
         let present = present(&user.user_id, &stay);
-        self.users.insert(user.user_id.clone(), stay);
+        self.users.insert(user.user_id.clone(), Box::new(stay));
         Some(present)
     }
 

@@ -91,15 +91,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         }
     }
 
-    pub(super) async fn serve(mut self, opening: Opening) {
-        self.batch = opening.batch.then(Batch::default);
-        let connection = match self.authenticate(opening.credential).await {
-            Ok(connection) => connection,
-            Err(over) => return self.finish(over).await,
+    // What happens once in a connection's life is boxed: the task keeps room only for what it waits in.
+    pub(super) async fn serve(&mut self, opening: Opening) {
+        let Opening {
+            credential,
+            batch,
+            client_id,
+            ..
+        } = opening;
+        self.batch = batch.then(Batch::default);
+        let over = match Box::pin(self.authenticate(credential)).await {
+            Ok(connection) => self.attend(&connection, client_id.as_deref()).await,
+            Err(over) => over,
         };
+        Box::pin(self.finish(over)).await;
+    }
+
+    /// Serves an authenticated connection until it is over.
+    async fn attend(&mut self, connection: &Arc<Connection>, client_id: Option<&str>) -> Over {
         let outbox = &connection.outbox;
         let over = tokio::select! {
-            over = self.run(&connection, opening.client_id.as_deref()) => over,
+            over = self.run(connection, client_id) => over,
             // Who does not take what comes before the close hears the code, if anything.
             () = outbox.overdue(FAREWELL) => match outbox.skip_to_close() {
                 Next::Send(Outgoing::Close(closing)) => self.say_closing(closing),
@@ -110,7 +122,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             Over::Close(CloseCode::HeartbeatTimeout, _) => connection.lapse(),
             _ => connection.end(),
         }
-        self.finish(over).await;
+        over
     }
 
     async fn authenticate(&mut self, credential: Credential) -> Result<Arc<Connection>, Over> {
@@ -406,7 +418,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     }
 
     /// Writes the last words and hangs up.
-    async fn finish(self, over: Over) {
+    async fn finish(&mut self, over: Over) {
         match over {
             Over::Gone => self.wire.end().await,
             Over::Close(code, reason) => self.wire.close(code, &reason).await,

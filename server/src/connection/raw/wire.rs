@@ -128,14 +128,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     /// Closes: writes what is staged, `code` behind it, and waits a moment for the peer to close too. `reason` is
     /// at most 123 bytes.
-    pub async fn close(mut self, code: CloseCode, reason: &str) {
+    pub async fn close(&mut self, code: CloseCode, reason: &str) {
         frame::push_close(self.buffer(), code, reason);
         self.said_close = true;
         self.end().await;
     }
 
     /// Writes what is staged, with the answer to a close of the peer's, and hangs up.
-    pub async fn end(mut self) {
+    pub async fn end(&mut self) {
         let farewell = async {
             while self.waiting() > 0 || (self.said_close && self.hearing == Hearing::Open) {
                 poll_fn(|cx| self.poll(cx)).await?;
