@@ -20,15 +20,24 @@ const LOADS: [(usize, usize, usize); 5] = [
     (500, 4, 8),
 ];
 
-/// Runs them all. `only` names the servers to run; none for all.
+/// Runs them all, or those that `BMT_BENCH_LOADS` names (`1x200x8 500x4x8`). `only` names the servers to run; none
+/// for all.
 pub(crate) fn run(only: &[String]) -> Result<(), String> {
     let runtime = super::runtime()?;
     let measure = std::env::var("BMT_BENCH_SECONDS")
         .ok()
         .and_then(|seconds| seconds.parse().ok())
         .map_or(MEASURE, Duration::from_secs);
+    let chosen = std::env::var("BMT_BENCH_LOADS").ok();
     let mut rows = Vec::new();
     for (channels, subscribers, in_flight) in LOADS {
+        let name = format!("{channels}x{subscribers}x{in_flight}");
+        if chosen
+            .as_ref()
+            .is_some_and(|chosen| !chosen.split(' ').any(|one| one == name))
+        {
+            continue;
+        }
         let load = Load {
             channels,
             subscribers,

@@ -96,7 +96,7 @@ fn when_all_have_confirmed_the_publisher_hears_at_once() {
         join(&mut room, connection, user);
     }
     let id = publish(&mut room, "p", 0);
-    assert_eq!(words(&mut room), ["1>b,c,p"]);
+    assert_eq!(words(&mut room), ["1>p,b,c"]);
     for _ in 0..2 {
         confirm(&mut room, &id, "b", "bob");
     }
