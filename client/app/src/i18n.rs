@@ -4,6 +4,7 @@
 //! Dates and numbers are the browser's `Intl` (see [`format`]).
 
 mod en;
+pub(crate) mod foreign;
 pub(crate) mod format;
 
 mod refusal;

@@ -19,6 +19,7 @@ use leptos::task::spawn_local;
 
 use crate::account::Account;
 use crate::browser::{address, clock, keep};
+use crate::i18n::foreign;
 use crate::state::body::Body;
 use crate::store::Store;
 use crate::toasts::Toasts;
@@ -186,7 +187,7 @@ impl Live {
 
     fn notify(&self, notification: Notification) {
         let text = match notification.title {
-            Some(title) => format!("{title}\n{}", notification.message),
+            Some(title) => format!("{}\n{}", foreign::level(&title), notification.message),
             None => notification.message,
         };
         self.toasts.push(notification.level, text);

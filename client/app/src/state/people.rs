@@ -6,6 +6,8 @@ use bmt_shared::id::UserId;
 
 /// Names kept: about as many as the subscribers of one large channel (SPEC §3); more show their id.
 const MAX_NAMES: usize = 10_000;
+/// Characters of a name that are kept: as many as the server takes. A message may claim a name as long as itself.
+const NAME_CHARACTERS: usize = 128;
 /// Tones an avatar may have.
 pub(crate) const TONES: u32 = 6;
 
@@ -25,6 +27,10 @@ pub(crate) struct People(HashMap<UserId, (Source, String)>);
 impl People {
     /// Learns a name.
     pub(crate) fn learn(&mut self, user: &UserId, name: &str, source: Source) {
+        let name = match name.char_indices().nth(NAME_CHARACTERS) {
+            Some((end, _)) => &name[..end],
+            None => name,
+        };
         if let Some((known, old)) = self.0.get_mut(user) {
             if source >= *known {
                 *known = source;
@@ -74,6 +80,14 @@ mod tests {
         people.learn(&user, "Alice", Source::Server);
         people.learn(&user, "admin", Source::Claimed);
         assert_eq!(people.name(&user), "Alice");
+    }
+
+    #[test]
+    fn of_an_endless_name_the_beginning_is_kept() {
+        let mut people = People::default();
+        let user = UserId::new("u1");
+        people.learn(&user, &"😀".repeat(10_000), Source::Claimed);
+        assert_eq!(people.name(&user).chars().count(), NAME_CHARACTERS);
     }
 
     #[test]

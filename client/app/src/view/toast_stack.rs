@@ -56,7 +56,7 @@ fn OneToast(toast: Toast) -> impl IntoView {
     let count = (toast.count > 1).then(|| view! { <span class="toast-count">"×" {toast.count}</span> });
     view! {
         <div class="toast" data-testid="toast" data-level=level>
-            <p>{toast.text} " " {count}</p>
+            <p><bdi>{toast.text}</bdi> " " {count}</p>
             <button
                 class="button-icon"
                 type="button"

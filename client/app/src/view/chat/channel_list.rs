@@ -7,7 +7,7 @@ use leptos_router::components::A;
 use super::join_form::JoinForm;
 use super::label::{label, mark};
 use crate::browser::address::link;
-use crate::i18n::{format, refusal};
+use crate::i18n::{foreign, format, refusal};
 use crate::state::channels::{Channel, Standing};
 use crate::store::{Store, use_store};
 use crate::view::icon::Icon;
@@ -72,7 +72,7 @@ fn last_line(store: Store, channel: &Channel) -> String {
         } else {
             chat.people.name(&last.from)
         };
-        (words.channels.last_line)(name, &last.text)
+        (words.channels.last_line)(&foreign::level(name), &last.text)
     })
 }
 
