@@ -249,6 +249,20 @@ async fn connections_and_what_they_publish_are_spans_without_names_tokens_and_te
         ask(&mut socket, "publish", &a_private_message()).await["type"],
         "ack"
     );
+    let url = format!("ws://{}/socket.io/?EIO=4&transport=websocket", server.address());
+    let (mut official, _) = connect_async(url).await.unwrap();
+    let connect = format!("40{}", json!({"token": alice.access_token}));
+    official.send(Message::text(connect)).await.unwrap();
+    let answered = async {
+        loop {
+            if let Message::Text(packet) = official.next().await.unwrap().unwrap()
+                && packet.starts_with("40")
+            {
+                return;
+            }
+        }
+    };
+    timeout(PATIENCE, answered).await.expect("it is let in");
     let mut refused = connected(&server, "a.bad.token").await;
     while let Some(Ok(_)) = timeout(PATIENCE, refused.next()).await.expect("it is closed") {}
     server.stop().await;
@@ -256,9 +270,9 @@ async fn connections_and_what_they_publish_are_spans_without_names_tokens_and_te
     let spans = collector.spans();
     let handshakes: Vec<_> = spans
         .iter()
-        .filter(|span| span.name == "GET /api/v1/ws")
+        .filter(|span| ["GET /api/v1/ws", "GET /socket.io/"].contains(&span.name.as_str()))
         .collect();
-    assert_eq!(handshakes.len(), 2);
+    assert_eq!(handshakes.len(), 3);
     let mut outcomes = Vec::new();
     for span in spans.iter().filter(|span| span.name == "connect") {
         assert!(
@@ -269,7 +283,7 @@ async fn connections_and_what_they_publish_are_spans_without_names_tokens_and_te
         outcomes.push(attributes(span, ["bmt.transport", "error.type"]));
     }
     outcomes.sort();
-    assert_eq!(outcomes, [["raw", ""], ["raw", "malformed"]]);
+    assert_eq!(outcomes, [["raw", ""], ["raw", "malformed"], ["websocket", ""]]);
     // A publish over a connection begins a trace of its own.
     let publish = collector.span("publish");
     assert!(publish.parent_span_id.is_empty());
