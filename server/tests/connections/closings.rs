@@ -13,7 +13,7 @@ use crate::talker::{Talker, Transport};
 
 /// What is to follow on `closing`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Return {
+pub(crate) enum Return {
     /// After a while: the transport is closed, and no DISCONNECT is sent.
     Later,
     /// Not by itself: a DISCONNECT.
@@ -21,7 +21,7 @@ enum Return {
 }
 
 /// Waits for the end, and holds it to what is told and sent.
-async fn ends_with(talker: Talker, code: u16, reason: &str, may_return: Return) {
+pub(crate) async fn ends_with(talker: Talker, code: u16, reason: &str, may_return: Return) {
     let told = |closing: &Value, transport: &str| {
         assert_eq!(
             (&closing["code"], &closing["reason"]),

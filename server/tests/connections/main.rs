@@ -9,6 +9,7 @@ mod capabilities;
 mod closings;
 mod covers;
 mod frames;
+mod gaps;
 mod handshakes;
 mod identities;
 mod lifetimes;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use bmt_server::config::Config;
 use serde_json::{Value, json};
 
-use crate::support::{TestServer, token};
+use crate::closings::{Return, ends_with};
+use crate::support::{TestServer, token, within};
 use crate::talker::{Talker, Transport};
 
 /// Fillers are so large, and so many, that the kernel and the socket hold only a part of them.
@@ -221,4 +222,48 @@ async fn epoch(reader: &mut Talker) -> Value {
         .ask("history", &json!({"topic": "public:low", "limit": 1}))
         .await;
     page.body()["epoch"].clone()
+}
+
+/// Whether a connection was closed because it read too slowly.
+async fn has_slow_consumers(server: &TestServer) -> bool {
+    let answer = reqwest::get(server.url("/metrics")).await.unwrap();
+    let text = answer.text().await.unwrap();
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("bmt_slow_consumers_total "));
+    line.unwrap().parse::<f64>().unwrap() > 0.0
+}
+
+#[tokio::test]
+async fn who_reads_too_slowly_is_told_so_and_when_to_come_back_and_others_notice_nothing() {
+    for transport in Transport::ALL {
+        let server = TestServer::with(|config| {
+            unhurried(config);
+            config.limits.outbox_messages = 100;
+        })
+        .await;
+        let mut slow = connect(&server, transport, "slow").await;
+        slow.ask("subscribe", &json!({"topic": FILLER})).await.body();
+        let mut quick = connect(&server, transport, "quick").await;
+        quick.ask("subscribe", &json!({"topic": "public:a"})).await.body();
+        let mut writer = connect(&server, Transport::SocketIo, "writer").await;
+        let text = "x".repeat(FILLER_BYTES);
+        let filler =
+            vec![json!({"topic": FILLER, "payload": text}); usize::try_from(FILLERS_AT_ONCE).unwrap()];
+        let filled = async {
+            while !has_slow_consumers(&server).await {
+                publish(&mut writer, &filler).await;
+            }
+        };
+        within("the server to have enough", filled).await;
+        // It reads on now: what the kernel holds for it, and then why nothing more comes. An official client is not
+        // sent a DISCONNECT, so it comes back by itself.
+        ends_with(slow, 4003, "slow_consumer", Return::Later).await;
+        publish(&mut writer, &[json!({"topic": "public:a", "payload": 1})]).await;
+        assert_eq!(
+            message(&mut quick).await,
+            ("public:a".to_owned(), 1, None),
+            "{transport:?}"
+        );
+    }
 }
