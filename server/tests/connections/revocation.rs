@@ -4,9 +4,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use bmt_server::accounts::{Accounts, Login};
+use bmt_server::auth::ANY_ISSUER;
 use bmt_server::config::{Config, Mode};
 use bmt_shared::id::UserId;
 use bmt_shared::identity::Role;
+use futures_util::future::join_all;
+use rusqlite::{Connection, params};
 use serde_json::json;
 
 use crate::raw::RawClient;
@@ -193,6 +196,64 @@ async fn what_another_process_takes_away_is_gone_from_live_connections_too() {
     assert!(refusal(&server, &access).await.contains("revoked"));
     let answer = bystander.request("presence", &json!({"topic": "public:a"})).await;
     assert_eq!(answer["type"], "ack");
+}
+
+#[tokio::test]
+async fn of_more_revocations_at_once_than_a_listener_can_be_behind_none_is_missed() {
+    /// Several times what is kept for a slow listener.
+    const CROWD: usize = 5_000;
+    const CONCERNED: usize = 10;
+    let server = TestServer::start().await;
+    // They stand before the crowd: told first, and so the first to be pushed out of what is kept.
+    let concerned: Vec<String> = (0..CONCERNED).map(|n| format!("a{n}")).collect();
+    let mut over_raw = Vec::new();
+    let mut over_socketio = Vec::new();
+    for user in &concerned {
+        over_raw.push(RawClient::connect(&server, &token(user)).await);
+        over_socketio.push(Client::connect(&server, user).await);
+    }
+    let mut bystander = RawClient::connect(&server, &token("c")).await;
+    // All in one commit, as a command that puts a list in force would.
+    let mut database = Connection::open(server.data_dir().join("accounts.db")).unwrap();
+    let all = database.transaction().unwrap();
+    for user in concerned
+        .iter()
+        .cloned()
+        .chain((0..CROWD).map(|n| format!("b{n}")))
+    {
+        all.execute(
+            "INSERT INTO account (user_id, issuer, subject, name, blocked, created_ms) \
+             VALUES (?1, ?2, ?1, ?1, 1, 0)",
+            params![user, ANY_ISSUER],
+        )
+        .unwrap();
+    }
+    all.commit().unwrap();
+    let began = Instant::now();
+    let raw_ends = join_all(
+        over_raw
+            .iter_mut()
+            .map(async |client| client.socket.close_code().await),
+    )
+    .await;
+    assert_eq!(raw_ends, vec![Some(4002); CONCERNED]);
+    let closings = join_all(
+        over_socketio
+            .iter_mut()
+            .map(async |client| client.event("closing").await),
+    )
+    .await;
+    assert!(
+        closings.iter().all(|closing| closing["reason"] == "revoked"),
+        "{closings:?}"
+    );
+    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+    let answer = bystander.request("presence", &json!({"topic": "public:a"})).await;
+    assert_eq!(
+        answer["type"], "ack",
+        "who was asked about and is not concerned stays"
+    );
+    assert_eq!(server.count().0, 1);
 }
 
 #[tokio::test]
