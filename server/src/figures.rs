@@ -56,7 +56,7 @@ pub struct Stats {
     pub connections: usize,
     /// Users with a connection.
     pub users: usize,
-    /// Channels in use.
+    /// Channels in use. `GET /channels` lists those too that nobody has used for a while.
     pub channels: usize,
     /// Messages published since the start.
     pub total_messages: u64,
@@ -74,7 +74,7 @@ pub struct Stats {
     pub uptime_ms: u64,
     /// Nodes of the cluster.
     pub nodes: u32,
-    /// The channels with the most subscribers.
+    /// Of the channels in use, those with the most subscribers.
     pub channel_details: Vec<ChannelDetail>,
 }
 
