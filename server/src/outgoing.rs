@@ -1,5 +1,7 @@
 //! What this server asks of others over HTTP: by the machine's own certificates, without redirects or proxies.
 
+use std::error::Error;
+
 use hyper::body::Body;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
@@ -28,12 +30,26 @@ where
 }
 
 /// What went wrong, down to its cause: "client error (Connect)" alone helps nobody.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         text = format!("{text}: {error}");
+        if is_distrust(error) {
+            text.push_str(
+                ". This machine does not trust the certificate: correct the address, or have the authority that \
+                 signed it in the machine's store or in the file that SSL_CERT_FILE names",
+            );
+        }
         cause = error.source();
     }
     text
+}
+
+/// Whether a peer's certificate was refused. I/O errors show what they wrap, and each other, not as their source.
+fn is_distrust(error: &(dyn Error + 'static)) -> bool {
+    match error.downcast_ref::<std::io::Error>() {
+        Some(io) => io.get_ref().is_some_and(|inner| is_distrust(inner)),
+        None => matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))),
+    }
 }

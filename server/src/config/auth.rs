@@ -21,7 +21,8 @@ pub struct AuthConfig {
     pub leeway_s: u64,
     /// The file of a JSON Web Key Set that tokens from elsewhere are checked with, instead of the secret.
     pub jwks_file: PathBuf,
-    /// The address of such a set, `https://…`; read again every five minutes and when a token names a new key.
+    /// The address of such a set, `https://…`; read again every five minutes and when a token names a new key. Its
+    /// certificate must be trusted by the machine, or by the authorities in the file `SSL_CERT_FILE` names.
     pub jwks_url: String,
     /// What tokens from elsewhere may be signed with: `HS256` (the secret), `RS256`, `ES256`, `EdDSA` (keys of the
     /// set). Empty: `HS256` without a set, the other three with one.

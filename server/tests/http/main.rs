@@ -17,6 +17,7 @@ mod forms;
 mod headers;
 mod incidents;
 mod key_sets;
+mod key_sets_tls;
 mod lists;
 mod login;
 mod members;
