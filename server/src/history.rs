@@ -13,7 +13,9 @@
 //! - If it is not known whether a commit happened, the store finds out before it answers. If it cannot, it answers
 //!   an error, takes nothing more until it can, and the channel notices messages that it never saw by their seq.
 //! - A store that lost messages it had confirmed changes the epoch.
+//! - An erasure takes contents out of messages that are kept, and no message out of its channel.
 
+mod erasure;
 mod listing;
 mod memory;
 mod mint;
@@ -25,14 +27,15 @@ pub(crate) mod conformance;
 use std::fmt;
 use std::sync::Arc;
 
-use bmt_server_core::channel::{Appended, Draft, Opened, Page, Read, ReadMark, Retention};
+use bmt_server_core::channel::{Appended, Draft, Entry, Opened, Page, Read, ReadMark, Retention, Traced};
 use bmt_shared::channel::ChannelName;
 use bmt_shared::error::{ErrorCode, Failure};
 use bmt_shared::namespace::Durability;
 
+pub use erasure::Erasure;
 pub use listing::{Known, Listing};
 pub use memory::MemoryHistory;
-pub use sqlite::{Authored, Inspection, OpenError, SqliteHistory, SqliteSettings, Traces, inspect};
+pub use sqlite::{Inspection, OpenError, SqliteHistory, SqliteSettings, Trace, Traces, inspect};
 
 /// How a store answers: called once, from any thread, and never waits.
 pub type Done<T> = Box<dyn FnOnce(Result<T, StoreFailure>) + Send>;
@@ -84,6 +87,14 @@ pub trait History: Send + Sync + 'static {
 
     /// Answers channels that have had messages, in the order of their names.
     fn list(&self, listing: Listing, done: Done<Vec<Known>>);
+
+    /// Takes what there is of a user out of messages; answers how many that changed. It is as durable then as an
+    /// append, and may be done again.
+    fn erase(&self, erasure: Erasure, done: Done<u64>);
+
+    /// Messages in memory with something of this user in them. A store on a disk has none: its database is looked
+    /// through by [`Traces`], which is slow, and beside everybody else's questions.
+    fn remembered_of(&self, traced: &Traced) -> Vec<Arc<Entry>>;
 
     /// A channel is no longer active. What only an active channel needs may go.
     fn release(&self, topic: &ChannelName);
@@ -150,6 +161,12 @@ impl Histories {
             Kind::Stored => &self.stored,
             Kind::Memory => &self.memory,
         }
+    }
+
+    /// Messages of the namespaces that are kept in memory, with something of this user in them.
+    #[must_use]
+    pub fn remembered_of(&self, traced: &Traced) -> Vec<Arc<Entry>> {
+        self.memory.remembered_of(traced)
     }
 
     /// Whether a publish in a stored namespace could succeed now (`/readyz`).

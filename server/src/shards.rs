@@ -6,6 +6,7 @@
 
 mod command;
 mod directory;
+mod erasure;
 mod random;
 mod room;
 mod survey;

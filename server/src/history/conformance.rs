@@ -1,6 +1,7 @@
 //! What every store must do, run against each of them.
 
 mod amendments;
+mod erasures;
 mod listing;
 
 use std::path::Path;
@@ -18,6 +19,7 @@ use bmt_shared::position::{Epoch, Seq};
 use bmt_shared::request::Publish;
 
 use amendments::*;
+use erasures::*;
 use listing::*;
 
 use super::{Append, Batch, History, MemoryHistory, SqliteHistory, SqliteSettings, StoreFailure, Term};
@@ -459,6 +461,7 @@ conforms! {
     reactions_fold_into_their_target,
     what_is_not_kept_any_more_is_gone,
     a_message_is_edited_only_so_often,
+    an_erasure_empties_what_it_names_and_moves_nothing,
 }
 
 pub(crate) fn settings() -> SqliteSettings {

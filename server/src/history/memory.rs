@@ -1,12 +1,12 @@
 //! Messages in memory: as lasting as the process. Every start is a new epoch.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use bmt_server_core::channel::{Opened, Page, Read, Retention, Stream};
+use bmt_server_core::channel::{Entry, Opened, Page, Read, Retention, Stream, Traced};
 use bmt_shared::channel::ChannelName;
 
-use super::{Batch, Done, History, Known, Listing, mint};
+use super::{Batch, Done, Erasure, History, Known, Listing, mint};
 
 /// Most channels whose messages are kept. Beyond that the ones that nobody uses lose theirs, and their epoch.
 const STREAMS: usize = 10_000;
@@ -101,6 +101,26 @@ impl History for MemoryHistory {
         done(Ok(found));
     }
 
+    fn erase(&self, erasure: Erasure, done: Done<u64>) {
+        let Erasure {
+            traced,
+            topic,
+            seqs,
+            now_ms,
+        } = erasure;
+        let kept = self
+            .lock()
+            .get_mut(&topic)
+            .map(|kept| kept.stream.erase(&traced, &seqs, now_ms));
+        done(Ok(kept.unwrap_or(0)));
+    }
+
+    fn remembered_of(&self, traced: &Traced) -> Vec<Arc<Entry>> {
+        let streams = self.lock();
+        let found = streams.values().flat_map(|kept| kept.stream.traces_of(traced));
+        found.cloned().collect()
+    }
+
     fn release(&self, topic: &ChannelName) {
         let mut streams = self.lock();
         if let Some(kept) = streams.get_mut(topic) {
@@ -122,7 +142,6 @@ impl History for MemoryHistory {
 mod tests {
     use super::*;
     use crate::history::conformance::{KEEP_ALL, NOW_MS, Subject, WINDOW_MS, draft, topic};
-    use std::sync::Arc;
 
     #[test]
     fn at_its_bound_it_forgets_channels_that_nobody_uses() {

@@ -6,6 +6,7 @@
 //! in `mark.rs`.
 
 mod amending;
+mod erasing;
 mod housekeeping;
 mod inspection;
 mod listing;
@@ -29,10 +30,10 @@ use std::sync::mpsc::{SendError, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use bmt_server_core::channel::{Opened, Page, Read, Retention};
+use bmt_server_core::channel::{Entry, Opened, Page, Read, Retention, Traced};
 use bmt_shared::channel::ChannelName;
 
-use super::{Batch, Done, History, Known, Listing, StoreFailure};
+use super::{Batch, Done, Erasure, History, Known, Listing, StoreFailure};
 use crate::clock::Clock;
 use crate::namespaces::CurrentNamespaces;
 use housekeeping::Housekeeping;
@@ -43,7 +44,7 @@ use writer::{Job, Parts, Writer};
 
 pub use inspection::{Inspection, inspect};
 pub use open_error::OpenError;
-pub use traces::{Authored, Traces};
+pub use traces::{Trace, Traces};
 
 /// When a publisher should come again that met a closed store, ms: by then another server may be there.
 const CLOSED_RETRY_MS: u64 = 5_000;
@@ -122,6 +123,16 @@ impl History for SqliteHistory {
     fn list(&self, listing: Listing, done: Done<Vec<Known>>) {
         let question = move |connection: &_| listing::list(connection, &listing);
         self.readers.ask(question, done);
+    }
+
+    fn erase(&self, erasure: Erasure, done: Done<u64>) {
+        if let Err(SendError(Job::Erase(_, done))) = self.jobs.send(Job::Erase(erasure, done)) {
+            done(Err(closed()));
+        }
+    }
+
+    fn remembered_of(&self, _: &Traced) -> Vec<Arc<Entry>> {
+        Vec::new()
     }
 
     fn release(&self, topic: &ChannelName) {

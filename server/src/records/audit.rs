@@ -158,6 +158,8 @@ pub struct AuditRow {
 /// Which rows are asked for.
 #[derive(Clone, Debug, Default)]
 pub struct AuditQuery {
+    /// Only by this user or about this user.
+    pub concerning: Option<String>,
     /// Only of this user or key.
     pub actor: Option<String>,
     /// Only this act, or with a dot at its end all acts that begin so.
@@ -286,6 +288,7 @@ fn page(connection: &Connection, query: &AuditQuery) -> rusqlite::Result<AuditPa
     };
     let text = |text: &Option<String>| text.clone().map(Value::Text);
     let ms = |ms: Option<u64>| ms.map(|ms| Value::Integer(to_sql(ms)));
+    only("? IN (actor, target)", text(&query.concerning));
     only("actor = ?", text(&query.actor));
     only("target = ?", text(&query.target));
     // Acts are lower-case words and dots: none of the characters that `GLOB` reads as a pattern is let in.

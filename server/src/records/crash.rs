@@ -1,6 +1,6 @@
 //! Crash reports of the web app (SPEC §8). Reports of the same text are one row that counts.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
@@ -82,6 +82,34 @@ impl Records {
     }
 }
 
+impl Records {
+    /// The crashes that were reported by this user last.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub async fn crashes_of(&self, user: &str) -> Result<Vec<Crash>, RecordsError> {
+        let user = user.to_owned();
+        self.read(move |connection| of_user(connection, &user)).await
+    }
+
+    /// Forgets that this user reported crashes; the crashes stay. Answers how many there were.
+    ///
+    /// # Errors
+    /// Where the store cannot be written to.
+    pub async fn forget_reporter(&self, user: &str) -> Result<u64, RecordsError> {
+        let user = user.to_owned();
+        self.writer
+            .run(move |connection| {
+                let forgotten = connection.execute(
+                    "UPDATE crash SET user_id = '', agent = '', address = '' WHERE user_id = ?1 AND user_id <> ''",
+                    [user],
+                )?;
+                Ok(forgotten as u64)
+            })
+            .await
+    }
+}
+
 fn keep(connection: &Connection, report: &CrashReport, now_ms: u64) -> rusqlite::Result<()> {
     let mut hash = Sha256::new();
     for part in [&report.error, &report.stack, &report.component_stack] {
@@ -120,24 +148,36 @@ fn page(connection: &Connection, behind: Option<(u64, u64)>, limit: usize) -> ru
          WHERE (last_ms, id) < (?1, ?2) ORDER BY last_ms DESC, id DESC LIMIT ?3",
     )?;
     let most = i64::try_from(limit + 1).expect("a few hundred");
-    let rows = statement.query_map(params![last_ms, last_id, most], |row| {
-        Ok(Crash {
-            id: from_sql(row.get(0)?),
-            error: row.get(1)?,
-            stack: row.get(2)?,
-            component_stack: row.get(3)?,
-            user_id: row.get(4)?,
-            agent: row.get(5)?,
-            address: row.get(6)?,
-            reports: from_sql(row.get(7)?),
-            first_at: from_sql(row.get(8)?),
-            last_at: from_sql(row.get(9)?),
-        })
-    })?;
+    let rows = statement.query_map(params![last_ms, last_id, most], crash)?;
     let mut errors = rows.collect::<rusqlite::Result<Vec<_>>>()?;
     let has_more = errors.len() > limit;
     errors.truncate(limit);
     let last = errors.last().filter(|_| has_more);
     let next_cursor = last.map(|last| format!("{}.{}", last.last_at, last.id));
     Ok(CrashPage { errors, next_cursor })
+}
+
+fn of_user(connection: &Connection, user: &str) -> rusqlite::Result<Vec<Crash>> {
+    connection
+        .prepare_cached(
+            "SELECT id, error, stack, component_stack, user_id, agent, address, reports, first_ms, last_ms FROM crash
+             WHERE user_id = ?1 ORDER BY id",
+        )?
+        .query_map([user], crash)?
+        .collect()
+}
+
+fn crash(row: &Row<'_>) -> rusqlite::Result<Crash> {
+    Ok(Crash {
+        id: from_sql(row.get(0)?),
+        error: row.get(1)?,
+        stack: row.get(2)?,
+        component_stack: row.get(3)?,
+        user_id: row.get(4)?,
+        agent: row.get(5)?,
+        address: row.get(6)?,
+        reports: from_sql(row.get(7)?),
+        first_at: from_sql(row.get(8)?),
+        last_at: from_sql(row.get(9)?),
+    })
 }

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::room::Room;
 use super::survey::Survey;
 use super::{Answer, Departure, Publisher, Subscriber};
-use crate::history::{Kind, StoreFailure};
+use crate::history::{Erasure, Kind, StoreFailure};
 use crate::outbox::Outbox;
 use crate::telemetry::Publishing;
 
@@ -31,6 +31,8 @@ pub(super) enum Command {
     ),
     /// A store read what a request needs.
     Read(Reading, Result<Page, StoreFailure>),
+    /// A store is done with an erasure.
+    Erased(ChannelName, Erasing, Result<u64, StoreFailure>),
     /// A client has a message that was to be confirmed.
     Confirm(Confirmation),
     /// The namespaces are others now.
@@ -50,6 +52,7 @@ pub(super) enum Request {
     History(HistoryQuery, Pending),
     Presence(Pending),
     Read(Subscriber, Seq, Pending),
+    Erase(Erasure, Erasing),
     /// The connection is gone; nobody waits for an answer.
     Closed(ConnectionId, Departure),
 }
@@ -65,6 +68,7 @@ impl Request {
             | Self::History(_, pending)
             | Self::Presence(pending)
             | Self::Read(_, _, pending) => pending,
+            Self::Erase(_, erasing) => return erasing.answer(Err(failure.clone())),
             Self::Closed(..) => return,
         };
         let Pending { answer, tracing, .. } = pending;
@@ -72,6 +76,19 @@ impl Request {
             tracing.settled(Err(failure));
         }
         answer.give(Reply::Failed(failure.clone()));
+    }
+}
+
+/// Who waits for an erasure.
+pub(super) struct Erasing {
+    pub(super) waiter: oneshot::Sender<Result<u64, Failure>>,
+    pub(super) _room: Room,
+}
+
+impl Erasing {
+    /// The waiter may have given up.
+    pub(super) fn answer(self, result: Result<u64, Failure>) {
+        let _ = self.waiter.send(result);
     }
 }
 

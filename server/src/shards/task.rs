@@ -1,6 +1,7 @@
 //! One shard: the task that owns its channels.
 
 mod confirming;
+mod erasing;
 mod storing;
 
 use std::collections::HashMap;
@@ -132,6 +133,7 @@ impl Shard {
             Command::Opened(topic, result) => self.opened(&topic, result),
             Command::Appended(kind, turn, result) => self.appended(kind, turn, result),
             Command::Read(reading, result) => self.read(reading, result),
+            Command::Erased(topic, erasing, result) => self.erased(&topic, erasing, result),
             Command::Rules => self.change_rules(),
             Command::Survey(survey) => self.survey(survey),
             Command::Confirm(confirmation) => self.confirm(&confirmation),
@@ -231,6 +233,7 @@ impl Shard {
                 pending.answer.give(Reply::Presence(list));
             }
             Request::Read(who, seq, pending) => self.mark(topic, &who, seq, pending),
+            Request::Erase(erasure, erasing) => self.erase(topic, erasure, erasing),
             Request::Closed(connection, departure) => {
                 self.with(topic, |channel, now_ms| match departure {
                     Departure::Left => channel.unsubscribe(&connection, now_ms),

@@ -50,6 +50,20 @@ impl Reactions {
         Ok(())
     }
 
+    /// Takes back all reactions of a user.
+    pub fn forget(&mut self, user: &UserId) {
+        self.0.retain(|_, users| {
+            users.retain(|one| one != user);
+            !users.is_empty()
+        });
+    }
+
+    /// Whether a user has reacted.
+    #[must_use]
+    pub fn include(&self, user: &UserId) -> bool {
+        self.0.values().any(|users| users.contains(user))
+    }
+
     /// Who reacted with this emoji.
     #[must_use]
     pub fn of(&self, emoji: &str) -> &[UserId] {
@@ -103,6 +117,20 @@ mod tests {
             reactions.set("👍", &user(n), false).unwrap();
         }
         assert!(reactions.is_empty());
+    }
+
+    #[test]
+    fn who_is_forgotten_has_reacted_to_nothing_and_others_have() {
+        let mut reactions = Reactions::default();
+        for (emoji, n) in [("👍", 1), ("👍", 2), ("🎉", 1)] {
+            reactions.set(emoji, &user(n), true).unwrap();
+        }
+        assert!(reactions.include(&user(1)));
+        reactions.forget(&user(1));
+        assert!(!reactions.include(&user(1)));
+        let mut json = String::new();
+        reactions.write_json(&mut json);
+        assert_eq!(json, r#"{"👍":["u2"]}"#);
     }
 
     #[test]

@@ -69,7 +69,9 @@ struct Body {
 impl Act {
     const ALL: [Self; 3] = [Self::Edit, Self::Delete, Self::Reaction];
 
-    fn as_str(self) -> &'static str {
+    /// As it stands in payloads.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Edit => "edit",
             Self::Delete => "delete",

@@ -11,6 +11,7 @@ use bmt_shared::position::{Epoch, Seq};
 
 use super::amendment::{Amends, emptied};
 use super::entry::{Draft, Entry};
+use super::erasure::Traced;
 use super::fingerprint::Fingerprint;
 use super::read::{Opened, Page, Range, Read};
 use super::readers::{ReadMark, Readers};
@@ -150,12 +151,37 @@ impl Stream {
             amended.extend(emptied);
         }
         for entry in &amended {
-            let at = self.entries.partition_point(|held| held.seq() < entry.seq());
-            let held = &mut self.entries[at];
-            self.bytes = self.bytes + entry.size_bytes() - held.size_bytes();
-            *held = entry.clone();
+            self.replace(entry.clone());
         }
         Ok(amended)
+    }
+
+    /// Puts the new form of a message that is kept in the place of the old one.
+    fn replace(&mut self, entry: Arc<Entry>) {
+        let at = self.entries.partition_point(|held| held.seq() < entry.seq());
+        let held = &mut self.entries[at];
+        self.bytes = self.bytes + entry.size_bytes() - held.size_bytes();
+        *held = entry;
+    }
+
+    /// Messages with something of this user in them.
+    pub fn traces_of<'a>(&'a self, traced: &'a Traced) -> impl Iterator<Item = &'a Arc<Entry>> {
+        self.entries.iter().filter(|entry| traced.is_in(entry))
+    }
+
+    /// Takes what there is of this user out of the messages of these numbers; answers how many that changed.
+    pub fn erase(&mut self, traced: &Traced, seqs: &[Seq], now_ms: u64) -> u64 {
+        let left: Vec<Entry> = self
+            .entries
+            .iter()
+            .filter(|entry| seqs.contains(&entry.seq()))
+            .filter_map(|entry| traced.left_of(entry, now_ms))
+            .collect();
+        let changed = left.len() as u64;
+        for entry in left {
+            self.replace(entry.into());
+        }
+        changed
     }
 
     /// Keeps how far a user has read.

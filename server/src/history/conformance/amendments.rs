@@ -24,11 +24,11 @@ fn chat(on: &str, user: &str, key: &str, payload: &str) -> Draft {
     )
 }
 
-fn text(on: &str, user: &str, key: &str) -> Draft {
+pub(super) fn text(on: &str, user: &str, key: &str) -> Draft {
     chat(on, user, key, r#"{"type":"text","content":"hi"}"#)
 }
 
-fn edit(user: &str, key: &str, target: &Draft, content: &str) -> Draft {
+pub(super) fn edit(user: &str, key: &str, target: &Draft, content: &str) -> Draft {
     let target = &target.id;
     let payload = format!(r#"{{"type":"edit","target":"{target}","content":"{content}"}}"#);
     chat("a", user, key, &payload)
@@ -39,7 +39,7 @@ fn delete(user: &str, key: &str, target: &Draft) -> Draft {
     chat("a", user, key, &payload)
 }
 
-fn react(user: &str, key: &str, target: &Draft, on: bool) -> Draft {
+pub(super) fn react(user: &str, key: &str, target: &Draft, on: bool) -> Draft {
     let target = &target.id;
     let payload = format!(r#"{{"type":"reaction","target":"{target}","emoji":"👍","on":{on}}}"#);
     chat("a", user, key, &payload)

@@ -71,15 +71,12 @@ fn find(
     let mut rows = statement.query(params![key, from, through, most])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        found.push(entry(&draft.topic, row).map_err(|error| match error {
-            ReadError::Sqlite(error) => error,
-            ReadError::Damaged(what) => rusqlite::Error::ToSqlConversionFailure(what.into()),
-        })?);
+        found.push(entry(&draft.topic, row).map_err(ReadError::into_sqlite)?);
     }
     Ok(found)
 }
 
-fn rewrite(transaction: &Connection, row: &Row, entry: &Entry) -> rusqlite::Result<()> {
+pub(super) fn rewrite(transaction: &Connection, row: &Row, entry: &Entry) -> rusqlite::Result<()> {
     let message = &entry.message;
     let payload: &Payload = &message.payload;
     let mut reactions = String::new();

@@ -45,6 +45,16 @@ impl fmt::Display for ReadError {
     }
 }
 
+impl ReadError {
+    /// For questions that are asked within a change.
+    pub(super) fn into_sqlite(self) -> rusqlite::Error {
+        match self {
+            Self::Sqlite(error) => error,
+            Self::Damaged(what) => rusqlite::Error::ToSqlConversionFailure(what.into()),
+        }
+    }
+}
+
 impl From<rusqlite::Error> for ReadError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)

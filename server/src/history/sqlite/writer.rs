@@ -16,13 +16,14 @@ use bmt_shared::channel::ChannelName;
 use rusqlite::{Connection, TransactionBehavior};
 use tracing::{error, info};
 
+use super::erasing;
 use super::housekeeping::Housekeeping;
 use super::mark::Mark;
 use super::open_error::Why;
 use super::pace::Pace;
 use super::rows::{Fate, Rows};
 use super::schema;
-use crate::history::{BATCH_ROWS, Batch, StoreFailure, mint};
+use crate::history::{BATCH_ROWS, Batch, Done, Erasure, StoreFailure, mint};
 
 /// How long the writer sleeps without work before it looks after itself.
 const IDLE: Duration = Duration::from_secs(1);
@@ -34,6 +35,7 @@ const RETRY_MS: u64 = 1_000;
 pub(super) enum Job {
     Append(Batch),
     Release(ChannelName),
+    Erase(Erasure, Done<u64>),
     /// Say when everything before is done, then end.
     Close(SyncSender<()>),
 }
@@ -42,6 +44,7 @@ impl Job {
     fn rows(&self) -> usize {
         match self {
             Self::Append(batch) => batch.rows(),
+            Self::Erase(erasure, _) => erasure.seqs.len(),
             Self::Release(_) => 0,
             // Nobody comes behind it: worth as many as it takes to stop waiting.
             Self::Close(_) => BATCH_ROWS,
@@ -146,6 +149,7 @@ impl Writer {
             match waiting.pop_front() {
                 Some(Job::Append(first)) => self.commit_group(first, &mut waiting),
                 Some(Job::Release(topic)) => self.rows.release(&topic),
+                Some(Job::Erase(erasure, done)) => done(self.erase(&erasure)),
                 Some(Job::Close(closed)) => {
                     self.close();
                     // Whoever asked may have given up waiting.
@@ -250,6 +254,22 @@ impl Writer {
                     _ => Err(self.fail(&error)),
                 }
             }
+        }
+    }
+
+    fn erase(&mut self, erasure: &Erasure) -> Result<u64, StoreFailure> {
+        if self.state == State::Failing
+            && let Err(error) = self.reopen()
+        {
+            return Err(self.fail(&error));
+        }
+        match self.transact(|_, transaction, _| erasing::erase(transaction, erasure)) {
+            Ok(changed) => {
+                self.succeed();
+                Ok(changed)
+            }
+            // Whether it was done or not: it is done again.
+            Err((error, _)) => Err(self.fail(&error)),
         }
     }
 

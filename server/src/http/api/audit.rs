@@ -56,6 +56,7 @@ pub(super) async fn list(
         .map(|cursor| cursor.parse().map_err(|_| paging::unknown()));
     let before = before.transpose()?;
     let query = AuditQuery {
+        concerning: None,
         actor: wanted.actor,
         act: wanted.act,
         target: wanted.target,

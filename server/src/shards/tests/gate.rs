@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use bmt_server_core::channel::{Opened, Page, Read, Retention};
+use bmt_server_core::channel::{Entry, Opened, Page, Read, Retention, Traced};
 use bmt_shared::channel::ChannelName;
 
-use crate::history::{Batch, Done, Histories, History, Known, Listing, MemoryHistory, StoreFailure};
+use crate::history::{Batch, Done, Erasure, Histories, History, Known, Listing, MemoryHistory, StoreFailure};
 
 type Held = Box<dyn FnOnce() + Send>;
 
@@ -112,6 +112,19 @@ impl History for Gate {
     fn list(&self, listing: Listing, done: Done<Vec<Known>>) {
         let inner = self.inner.clone();
         self.answer(move || inner.list(listing, done));
+    }
+
+    fn erase(&self, erasure: Erasure, done: Done<u64>) {
+        let inner = self.inner.clone();
+        let failure = self.failure(u64::MAX);
+        self.answer(move || match failure {
+            Some(failure) => done(Err(failure)),
+            None => inner.erase(erasure, done),
+        });
+    }
+
+    fn remembered_of(&self, traced: &Traced) -> Vec<Arc<Entry>> {
+        self.inner.remembered_of(traced)
     }
 
     fn release(&self, _: &ChannelName) {

@@ -2,6 +2,7 @@
 //! nobody has to hold it all; where it breaks off, so does the body.
 
 use std::io;
+use std::path::Path as FilePath;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -10,6 +11,7 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
+use bmt_server_core::channel::Traced;
 use bmt_shared::id::UserId;
 use bytes::Bytes;
 use futures_core::Stream;
@@ -19,17 +21,20 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tracing::warn;
 
-use super::{PAGE, messages, user};
+use super::{PAGE, messages, traced};
 use crate::accounts::{Account, AccountError};
 use crate::clock;
 use crate::files::StoredFile;
-use crate::history::{Authored, Traces};
+use crate::history::{Trace, Traces};
 use crate::http::Refusal;
 use crate::http::api::files::Uploaded;
 use crate::http::control::Control;
+use crate::records::{AuditPage, AuditQuery, AuditRow, Crash};
 
 /// Files of a user that are read at once.
 const FILES: usize = 200;
+/// Acts that are read at once.
+const ACTS: usize = 200;
 /// Lines that wait for the connection: the reader of the disk waits beyond that.
 const LINES: usize = 64;
 
@@ -67,11 +72,20 @@ enum Line<'a> {
         topic: &'a str,
         seq: u64,
         id: &'a str,
+        /// Somebody else where the channel is the user's own.
+        from: &'a str,
         timestamp: u64,
         payload: Box<RawValue>,
         #[serde(skip_serializing_if = "Option::is_none")]
         edited: Option<u64>,
         deleted: bool,
+    },
+    CrashReport {
+        report: &'a Crash,
+    },
+    /// By the user, or about the user.
+    AuditEntry {
+        entry: &'a AuditRow,
     },
     /// The last: nothing is missing.
     End,
@@ -112,8 +126,8 @@ pub(in crate::http::api) async fn get(
     State(control): State<Control>,
     Path(id): Path<String>,
 ) -> Result<Response, Refusal> {
-    let user = user(&id);
-    let account = match control.node.accounts.get(&user).await {
+    let traced = traced(&control, &id);
+    let account = match control.node.accounts.get(&traced.user).await {
         Ok(account) => Some(account),
         Err(AccountError::Unknown) => None,
         Err(error) => return Err(Refusal::incident("an account could not be read", &error)),
@@ -122,8 +136,8 @@ pub(in crate::http::api) async fn get(
     let shutdown = control.node.shutdown.clone();
     shutdown.spawn(async move {
         let lines = Arc::new(Lines(lines));
-        if let Err(error) = tell(&control, &user, account.as_ref(), &lines).await {
-            warn!(%error, user = user.as_str(), "the export of a user's data broke off");
+        if let Err(error) = tell(&control, &traced, account.as_ref(), &lines).await {
+            warn!(%error, user = traced.user.as_str(), "the export of a user's data broke off");
             // Nobody may be reading any more; whoever is, sees that there is no end.
             let _ = lines.0.send(Err(error)).await;
         }
@@ -144,10 +158,11 @@ pub(in crate::http::api) async fn get(
 
 async fn tell(
     control: &Control,
-    user: &UserId,
+    traced: &Arc<Traced>,
     account: Option<&Account>,
     lines: &Arc<Lines>,
 ) -> io::Result<()> {
+    let user = &traced.user;
     let first = Line::Export {
         user_id: user.as_str(),
         timestamp: clock::unix_ms(),
@@ -174,6 +189,20 @@ async fn tell(
             lines.write(&line).await?;
         }
     }
+    tell_files(control, user, lines).await?;
+    tell_records(control, user, lines).await?;
+    for entry in control.node.histories.remembered_of(traced) {
+        if let Some(line) = line(&Trace::from(&*entry), traced)? {
+            lines.write(&line).await?;
+        }
+    }
+    let (path, traced, told) = (messages(control), traced.clone(), lines.clone());
+    let read = spawn_blocking(move || tell_stored(&path, &traced, &told));
+    read.await.map_err(io::Error::other)??;
+    lines.write(&Line::End).await
+}
+
+async fn tell_files(control: &Control, user: &UserId, lines: &Lines) -> io::Result<()> {
     let mut before = None;
     loop {
         let page = control.node.files.of_user(user, before, FILES).await;
@@ -184,36 +213,67 @@ async fn tell(
         }
         match page.last() {
             Some(last) => before = Some(last.id.clone()),
-            None => break,
+            None => return Ok(()),
         }
     }
-    let (path, user, told) = (messages(control), user.clone(), lines.clone());
-    let read = spawn_blocking(move || {
-        let mut traces = Traces::open(&path, &user).map_err(io::Error::other)?;
-        for (topic, seq) in traces.positions().map_err(io::Error::other)? {
-            told.write_blocking(&Line::ReadPosition { topic: &topic, seq })?;
-        }
-        loop {
-            let page = traces.next_page(PAGE).map_err(io::Error::other)?;
-            for message in &page {
-                told.write_blocking(&line(message)?)?;
-            }
-            if page.is_empty() {
-                return told.write_blocking(&Line::End);
-            }
-        }
-    });
-    read.await.map_err(io::Error::other)?
 }
 
-fn line(message: &Authored) -> io::Result<Line<'_>> {
-    Ok(Line::Message {
-        topic: &message.topic,
-        seq: message.seq,
-        id: &message.id,
-        timestamp: message.timestamp,
-        payload: RawValue::from_string(message.payload.clone()).map_err(io::Error::other)?,
-        edited: message.edited,
-        deleted: message.is_deleted,
-    })
+/// Crash reports, and acts by the user and about the user.
+async fn tell_records(control: &Control, user: &UserId, lines: &Lines) -> io::Result<()> {
+    let crashes = control.records.crashes_of(user.as_str()).await;
+    for report in &crashes.map_err(io::Error::other)? {
+        lines.write(&Line::CrashReport { report }).await?;
+    }
+    let mut query = AuditQuery {
+        concerning: Some(user.as_str().to_owned()),
+        limit: ACTS,
+        ..AuditQuery::default()
+    };
+    loop {
+        let page = control.records.audit(query.clone()).await;
+        let AuditPage { entries, next_cursor } = page.map_err(io::Error::other)?;
+        for entry in &entries {
+            lines.write(&Line::AuditEntry { entry }).await?;
+        }
+        query.before = next_cursor.and_then(|cursor| cursor.parse().ok());
+        if query.before.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// Read positions and messages that are on the disk.
+fn tell_stored(path: &FilePath, traced: &Arc<Traced>, lines: &Lines) -> io::Result<()> {
+    let mut traces = Traces::open(path, traced.clone()).map_err(io::Error::other)?;
+    for (topic, seq) in traces.positions().map_err(io::Error::other)? {
+        lines.write_blocking(&Line::ReadPosition { topic: &topic, seq })?;
+    }
+    loop {
+        let page = traces.next_page(PAGE).map_err(io::Error::other)?;
+        for trace in &page {
+            if let Some(line) = line(trace, traced)? {
+                lines.write_blocking(&line)?;
+            }
+        }
+        if page.is_empty() {
+            return Ok(());
+        }
+    }
+}
+
+/// [`None`] for a message of another that the user has reacted to: the reaction is a message of its own.
+fn line<'a>(trace: &'a Trace, traced: &Traced) -> io::Result<Option<Line<'a>>> {
+    if trace.from != traced.user.as_str() && !traced.owns(&trace.topic) {
+        return Ok(None);
+    }
+    Ok(Some(Line::Message {
+        topic: &trace.topic,
+        seq: trace.seq,
+        id: &trace.id,
+        from: &trace.from,
+        timestamp: trace.timestamp,
+        payload: RawValue::from_string(trace.payload.clone()).map_err(io::Error::other)?,
+        edited: trace.edited,
+        deleted: trace.is_deleted,
+    }))
 }

@@ -99,7 +99,7 @@ fn data() -> [Operation; 2] {
             "DELETE",
             "/users/{id}/data",
             "users",
-            "Erase a user: account, member lists, files, read positions, messages",
+            "Erase a user: account, member lists, files, read positions, messages, reactions",
         )
         .gives::<user_data::Erased>("All of it is gone.", erased(true))
         .gives_as::<user_data::Erased>(202, "It goes on; ask again to hear of its end.", erased(false))
@@ -108,8 +108,15 @@ fn data() -> [Operation; 2] {
 }
 
 fn erased(done: bool) -> Value {
-    let (files, messages, kept) = if done { (2, 41, 3) } else { (0, 0, 0) };
-    json!({"done": done, "files": files, "messages": messages, "keptMessages": kept})
+    let count = |count: u64| if done { count } else { 0 };
+    json!({
+        "done": done,
+        "files": count(2),
+        "messages": count(41),
+        "reactions": count(7),
+        "crashReports": count(1),
+        "keptMessages": count(3),
+    })
 }
 
 fn user() -> Value {
