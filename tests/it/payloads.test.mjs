@@ -3,8 +3,8 @@
  * that concern a server (SPEC §4; docs/PROTOCOL.md).
  */
 import assert from "node:assert/strict";
-import { test } from "node:test";
 
+import { ours, test } from "../support/cases.mjs";
 import { collect, connect, history, next, succeed, within } from "../support/official.mjs";
 import { Server } from "../support/server.mjs";
 
@@ -54,7 +54,7 @@ for (const transport of ["websocket", "polling"]) {
     assert.deepEqual((await history(socket, TOPIC)).messages.map((message) => plain(message.payload)), payloads.map(plain));
   });
 
-  test(`more binary parts than a packet may have are recovered page by page over ${transport}`, async (t) => {
+  ours.test(`more binary parts than a packet may have are recovered page by page over ${transport}`, async (t) => {
     const server = await Server.start(t, NO_PUBLISH_LIMIT);
     const writer = await connect(t, server, server.token({ sub: "writer" }));
     const { epoch } = await succeed(writer, "subscribe", { topic: TOPIC });
@@ -76,7 +76,7 @@ for (const transport of ["websocket", "polling"]) {
     reader.removeAllListeners("disconnect");
   });
 
-  test(`large texts go through, and one over the limit is refused alone over ${transport}`, async (t) => {
+  ours.test(`large texts go through, and one over the limit is refused alone over ${transport}`, async (t) => {
     const server = await Server.start(t, NO_PUBLISH_LIMIT);
     const socket = await connect(t, server, server.token(), { transports: [transport] });
     // Fired at once, a polling client has to split them by the `maxPayload` of the handshake.
@@ -132,7 +132,7 @@ test("what the client sends again by itself is published once and in order", asy
   assert.deepEqual(await stored(t, server), ["a", "b", "c"]);
 });
 
-test("what the client keeps for a server that was killed is published once", async (t) => {
+ours.test("what the client keeps for a server that was killed is published once", async (t) => {
   const server = await Server.start(t);
   const socket = await connect(t, server, server.token(), { retries: 100, ackTimeout: 500 });
   await socket.emitWithAck("publish", { topic: TOPIC, payload: "before", messageId: "id-before" });

@@ -8,11 +8,16 @@ import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 
+import { IS_YARDSTICK } from "./cases.mjs";
 import { mintToken, SECRET } from "./token.mjs";
 
 /** Password of the accounts that dev mode creates. */
 export const PASSWORD = "correct horse battery staple";
+
+/** The official Node server, where `BMT_SERVER_KIND=node` asks for it. */
+const YARDSTICK = fileURLToPath(new URL("yardstick.mjs", import.meta.url));
 
 /** How long a start may take before the test fails, in ms. */
 const START_MS = 20_000;
@@ -55,9 +60,7 @@ export class Server {
 
   /** Runs the process on the same data directory and port as before, and waits until it listens. */
   async run() {
-    const binary = process.env.BMT_SERVER_BIN;
-    if (!binary) throw new Error("BMT_SERVER_BIN names no server: run `cargo xtask test`");
-    const args = ["serve", "--dev", "--port", String(this.port), "--data-dir", this.dataDir];
+    const [binary, args] = this.#command();
     this.#process = spawn(binary, args, {
       env: {
         ...process.env,
@@ -84,6 +87,13 @@ export class Server {
       });
     });
     this.#output = "";
+  }
+
+  #command() {
+    if (IS_YARDSTICK) return [process.execPath, [YARDSTICK, String(this.port)]];
+    const binary = process.env.BMT_SERVER_BIN;
+    if (!binary) throw new Error("BMT_SERVER_BIN names no server: run `cargo xtask test`");
+    return [binary, ["serve", "--dev", "--port", String(this.port), "--data-dir", this.dataDir]];
   }
 
   /** Ends the process without giving it a chance to do anything. */
