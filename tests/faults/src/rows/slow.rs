@@ -16,7 +16,7 @@ use crate::load::{Load, Shape};
 use crate::outcome::{Stop, failed, hold};
 use crate::run::Run;
 use crate::server::Server;
-use crate::session::Session;
+use crate::session::{Session, within};
 
 const CHANNEL: &str = "public:busy";
 const READERS: usize = 10;
@@ -54,7 +54,8 @@ const LONG_CATCH_UP: Duration = Duration::from_secs(15 * 60);
 /// Row 91.
 pub(crate) async fn readers(mut run: Run) -> Result<String, Stop> {
     let (mut server, folder) = run.server(&[])?;
-    warm(server.address()).await?;
+    let others = if run.full { CROWD } else { 0 };
+    warm(&server, others).await?;
     let bystanders = Bystanders::begin(&server).await?;
     let proxy = proxy(&run, server.address()).await?;
     let shape = Shape {
@@ -64,7 +65,7 @@ pub(crate) async fn readers(mut run: Run) -> Result<String, Stop> {
         ..Shape::of(2, 2)
     };
     let slow = slow_readers(&run, &proxy, &folder).await?;
-    let crowd = crowd(if run.full { CROWD } else { 0 }, proxy.address()).await?;
+    let crowd = crowd(others, proxy.address()).await?;
     let readers = READERS + crowd.len();
     let before = server.resident_bytes()?;
     proxy.set(Weather {
@@ -165,9 +166,19 @@ async fn crowd(count: usize, address: SocketAddr) -> Result<JoinSet<()>, Stop> {
     Ok(crowd)
 }
 
-/// Fills the caches of the store, which stay: the server is compared with one that has worked before.
-async fn warm(address: SocketAddr) -> Result<(), Stop> {
-    let mut session = Session::connect(address, "warm").await?;
+/// Fills the caches of the store, and lets a crowd come and go: what it took the allocator keeps. The server is
+/// compared with one that has worked before.
+async fn warm(server: &Server, others: usize) -> Result<(), Stop> {
+    let descriptors = server.descriptors()?;
+    drop(crowd(others, server.address()).await?);
+    let gone = async {
+        while server.descriptors()? > descriptors + READERS {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Ok::<(), Stop>(())
+    };
+    within("the end of the first crowd", gone).await??;
+    let mut session = Session::connect(server.address(), "warm").await?;
     let message = json!({"topic": WARM, "payload": "x".repeat(PAYLOAD_BYTES)});
     let batch = json!({"messages": vec![message; WARM_BATCH]});
     for _ in 0..WARM_BYTES / (WARM_BATCH * PAYLOAD_BYTES) {
