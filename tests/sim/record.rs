@@ -24,6 +24,8 @@ pub(crate) enum Violation {
     SeenAgain(String),
     /// A subscriber was not handed a seq, and not told.
     Missed(String),
+    /// A message was given up as too old, and was not.
+    Expired(String),
     /// After everything healed a queue still holds messages.
     QueueStuck(String),
     /// After everything healed a client is not connected, or a subscription not in place.

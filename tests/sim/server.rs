@@ -22,6 +22,7 @@ use bmt_shared::request::{Call, Request, Subscribe};
 
 use crate::plan::Plan;
 use crate::random::Random;
+use crate::tab::UNIX_START_MS;
 use crate::wire::WireId;
 use publishing::{AnswerTo, Batch, Drafts, Owed};
 
@@ -231,9 +232,9 @@ impl Server {
         self.send(wire, r#"40{"sid":"public"}"#.to_owned());
         let connected = Connected {
             connection_id: connection_id(wire),
-            timestamp: now,
+            timestamp: UNIX_START_MS + now,
             user,
-            server_time: Some(now),
+            server_time: Some(UNIX_START_MS + now),
             heartbeat_interval: Some(PING_EVERY_MS),
             limits: Some(self.rules.limits.clone()),
         };

@@ -14,8 +14,8 @@ use crate::record::{Observer, Page, Record, Violation};
 use crate::server::Sabotage;
 use crate::wire::WireId;
 
-/// The wall clock when a run begins.
-const UNIX_START_MS: u64 = 1_700_000_000_000;
+/// The wall clock when a run begins; the server's is right.
+pub(crate) const UNIX_START_MS: u64 = 1_700_000_000_000;
 
 /// A tab over all its loads.
 pub(crate) struct Tab {
@@ -23,6 +23,8 @@ pub(crate) struct Tab {
     pub(crate) person: usize,
     pub(crate) user: UserId,
     pub(crate) client: Client<Native>,
+    /// How far its device's wall clock is ahead of the server's, ms.
+    pub(crate) clock_ahead_ms: i64,
     /// How often it was loaded.
     pub(crate) load: u32,
     pub(crate) wire: Option<WireId>,
@@ -37,13 +39,6 @@ pub(crate) struct Tab {
     count: u32,
     sabotage: Sabotage,
     messages_seen: u64,
-}
-
-pub(crate) fn now_at(ms: u64) -> Now {
-    Now {
-        monotonic_ms: ms,
-        unix_ms: UNIX_START_MS + ms,
-    }
 }
 
 fn client(user: &UserId, seed: u64) -> Client<Native> {
@@ -69,6 +64,7 @@ impl Tab {
             person,
             client: client(&user, seed),
             user,
+            clock_ahead_ms: 0,
             load: 0,
             wire: None,
             timeout: None,
@@ -80,6 +76,14 @@ impl Tab {
             count: 0,
             sabotage,
             messages_seen: 0,
+        }
+    }
+
+    /// What the device's clocks say.
+    pub(crate) fn now_at(&self, ms: u64) -> Now {
+        Now {
+            monotonic_ms: ms,
+            unix_ms: (UNIX_START_MS + ms).saturating_add_signed(self.clock_ahead_ms),
         }
     }
 
@@ -98,7 +102,8 @@ impl Tab {
     }
 
     pub(crate) fn restore(&mut self, now: u64, stored: Vec<Entry>) {
-        self.client.handle_restored(now_at(now), stored);
+        let now = self.now_at(now);
+        self.client.handle_restored(now, stored);
     }
 
     pub(crate) fn subscribe(&mut self, now: u64, topic: &ChannelName) {
@@ -107,7 +112,7 @@ impl Tab {
         let last = subscribe.since.as_ref().map(|since| since.seq);
         let observer = Observer::new(self.page(), topic, last);
         self.observers.entry(topic.clone()).or_insert(observer);
-        let id = self.client.subscribe(now_at(now), subscribe);
+        let id = self.client.subscribe(self.now_at(now), subscribe);
         self.subscribing.insert(id, topic.clone());
     }
 
@@ -115,7 +120,7 @@ impl Tab {
     pub(crate) fn unsubscribe(&mut self, now: u64, topic: &ChannelName) {
         self.observers.remove(topic);
         self.positions.remove(topic);
-        self.client.unsubscribe(now_at(now), topic);
+        self.client.unsubscribe(self.now_at(now), topic);
     }
 
     pub(crate) fn publish(&mut self, now: u64, topic: &ChannelName, record: &mut Record) {
@@ -126,7 +131,7 @@ impl Tab {
         let publish = Publish::new(topic.clone(), payload);
         record.published(self.page(), &self.user, topic, &id);
         self.client
-            .publish(now_at(now), publish, Some(id))
+            .publish(self.now_at(now), publish, Some(id))
             .expect("the message is small and the queue has room");
     }
 
@@ -141,7 +146,7 @@ impl Tab {
                 }
                 Output::AskToken => {
                     let token = self.user.to_string();
-                    self.client.handle_token(now_at(now), Ok(Some(token)));
+                    self.client.handle_token(self.now_at(now), Ok(Some(token)));
                 }
                 Output::Event(event) => self.note(event, record),
                 output => outputs.push(output),
@@ -173,7 +178,11 @@ impl Tab {
                     acked.message_id
                 ))),
             },
-            Event::QueueExpired(entry) | Event::QueueOverflow(entry) | Event::QueueRejected { entry, .. } => {
+            // It may wait for a day, and no run lasts an hour: only a clock that was set says otherwise.
+            Event::QueueExpired(entry) => {
+                record.violated(Violation::Expired(entry.message_id.to_string()));
+            }
+            Event::QueueOverflow(entry) | Event::QueueRejected { entry, .. } => {
                 record.reported(&entry.message_id);
             }
             Event::Reply { request, result } => {

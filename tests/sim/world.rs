@@ -14,7 +14,7 @@ use crate::plan::Plan;
 use crate::random::Random;
 use crate::record::{Record, Violation};
 use crate::server::{Sabotage, Server};
-use crate::tab::{Tab, now_at};
+use crate::tab::Tab;
 use crate::wire::{Way, Wire, WireId};
 use people::Shared;
 
@@ -182,7 +182,8 @@ impl World {
                     self.tabs[tab].subscribe(self.now, &topic);
                 }
             }
-            self.tabs[tab].client.connect(now_at(self.now));
+            let now = self.tabs[tab].now_at(self.now);
+            self.tabs[tab].client.connect(now);
             self.settle(tab);
             self.plan_act(tab);
         }
@@ -243,7 +244,8 @@ impl World {
             .timeout
             .is_some_and(|timeout| timeout.at_ms <= self.now);
         if due && self.tabs[tab].load == load {
-            self.tabs[tab].client.handle_timeout(now_at(self.now));
+            let now = self.tabs[tab].now_at(self.now);
+            self.tabs[tab].client.handle_timeout(now);
             self.settle(tab);
         }
     }
@@ -287,9 +289,11 @@ impl World {
         self.plan.refuse = 0;
         self.server.heal();
         for tab in 0..self.tabs.len() {
-            self.tabs[tab].client.handle_online(now_at(self.now), true);
+            let now = self.tabs[tab].now_at(self.now);
+            self.tabs[tab].client.handle_online(now, true);
             self.settle(tab);
-            self.tabs[tab].client.connect(now_at(self.now));
+            let now = self.tabs[tab].now_at(self.now);
+            self.tabs[tab].client.connect(now);
             self.settle(tab);
         }
     }

@@ -44,7 +44,18 @@ struct Granted {
 
 struct Token {
     text: String,
-    expires_at: u64,
+    life_ms: u64,
+    steady_at: u64,
+    wall_at: u64,
+}
+
+impl Token {
+    /// How old it is, ms. A clock may be set and the other may stand still: whichever says more is believed, because
+    /// a token that is renewed too early harms nobody.
+    fn age_ms(&self) -> u64 {
+        let by_steady = clock::steady().saturating_sub(self.steady_at);
+        by_steady.max(clock::now().saturating_sub(self.wall_at))
+    }
 }
 
 /// Why there is no token.
@@ -180,7 +191,7 @@ impl Account {
         let token = self.0.token.borrow();
         token
             .as_ref()
-            .is_some_and(|token| clock::now() + MARGIN_MS < token.expires_at)
+            .is_some_and(|token| token.age_ms() + MARGIN_MS < token.life_ms)
     }
 
     /// Renews the token; who asks meanwhile waits for the same answer.
@@ -220,7 +231,9 @@ impl Account {
         let life_ms = granted.expires_in * 1_000;
         self.0.token.replace(Some(Token {
             text: granted.access_token,
-            expires_at: clock::now() + life_ms,
+            life_ms,
+            steady_at: clock::steady(),
+            wall_at: clock::now(),
         }));
         // Before `token` would find it stale, so that nobody waits for a renewal.
         let early = life_ms.saturating_sub(2 * MARGIN_MS).max(life_ms / 2);

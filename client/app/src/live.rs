@@ -91,6 +91,12 @@ impl Live {
         }
     }
 
+    /// What time it is, ms since the Unix epoch: by the server's clock once it greeted, as the times of messages are.
+    pub(crate) fn time(&self) -> u64 {
+        self.realtime()
+            .map_or_else(clock::now, |realtime| realtime.unix_ms())
+    }
+
     fn realtime(&self) -> Option<Realtime<Native>> {
         let client = |inner: &Inner| inner.client.as_ref().map(|client| client.realtime.clone());
         self.inner.try_with_value(client).flatten()
@@ -128,7 +134,7 @@ impl Live {
         self.inner.try_update_value(|inner| {
             inner.queue.push_back(event);
             if inner.drain.is_none() {
-                let rested = clock::now().saturating_sub(inner.drained_at);
+                let rested = clock::steady().saturating_sub(inner.drained_at);
                 let wait = DRAIN_MS.saturating_sub(rested);
                 let wait = u32::try_from(wait).unwrap_or(0);
                 inner.drain = Some(Timeout::new(wait, move || live.drain()));
@@ -137,7 +143,7 @@ impl Live {
     }
 
     fn drain(&self) {
-        let now = clock::now();
+        let now = clock::steady();
         let events = self.inner.try_update_value(|inner| {
             inner.drained_at = now;
             inner.drain = None;

@@ -31,7 +31,7 @@ pub(crate) struct Store {
     pub(crate) theme: RwSignal<Theme>,
     /// Where the reader was in each channel's timeline, for coming back.
     pub(crate) places: StoredValue<HashMap<ChannelName, Place>>,
-    /// A clock for what counts down or gets old, ms since the Unix epoch; it ticks while something does.
+    /// How long the page is there, ms, for what counts down or gets old; it ticks while something does.
     pub(crate) clock: RwSignal<u64>,
 }
 
@@ -45,7 +45,7 @@ impl Store {
             language: RwSignal::new(appearance::language()),
             theme: RwSignal::new(appearance::theme()),
             places: StoredValue::new(HashMap::new()),
-            clock: RwSignal::new(clock::now()),
+            clock: RwSignal::new(clock::steady()),
         }
     }
 

@@ -30,7 +30,7 @@ impl Toasts {
 
     /// Shows a toast.
     pub(crate) fn push(&self, level: Level, text: String) {
-        self.change(|notices| notices.push(level, text, clock::now()));
+        self.change(|notices| notices.push(level, text, clock::steady()));
     }
 
     /// Takes one away.
@@ -40,12 +40,12 @@ impl Toasts {
 
     /// Somebody looks at them.
     pub(crate) fn pause(&self) {
-        self.change(|notices| notices.pause(clock::now()));
+        self.change(|notices| notices.pause(clock::steady()));
     }
 
     /// Nobody does any more.
     pub(crate) fn resume(&self) {
-        self.change(|notices| notices.resume(clock::now()));
+        self.change(|notices| notices.resume(clock::steady()));
     }
 
     fn change(&self, change: impl FnOnce(&mut Notices)) {
@@ -56,14 +56,14 @@ impl Toasts {
     fn wait_for_the_next_end(self) {
         let end = self.notices.try_with_untracked(Notices::next_end).flatten();
         let timer = end.map(|end| {
-            let wait = u32::try_from(end.saturating_sub(clock::now())).unwrap_or(u32::MAX - 1);
+            let wait = u32::try_from(end.saturating_sub(clock::steady())).unwrap_or(u32::MAX - 1);
             Timeout::new(wait + 1, move || self.expire())
         });
         self.timer.try_set_value(timer);
     }
 
     fn expire(self) {
-        self.notices.try_update(|notices| notices.expire(clock::now()));
+        self.notices.try_update(|notices| notices.expire(clock::steady()));
         self.wait_for_the_next_end();
     }
 }

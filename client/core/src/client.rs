@@ -19,6 +19,7 @@ use bmt_shared::limits::Limits;
 use bmt_shared::position::Position;
 use bmt_shared::request::Call;
 
+use crate::calendar::Calendar;
 use crate::config::Config;
 use crate::connection::{Connection, Online};
 use crate::dedup::Dedup;
@@ -45,6 +46,7 @@ pub struct Client<F: Face> {
     config: Config,
     random: Random,
     now: Now,
+    calendar: Calendar,
     outputs: VecDeque<Output<F::Payload>>,
     connection: Connection,
     link: Link,
@@ -70,6 +72,7 @@ impl<F: Face> Client<F> {
             face,
             random: Random::new(config.seed),
             now: Now::default(),
+            calendar: Calendar::default(),
             outputs: VecDeque::new(),
             connection: Connection::default(),
             link: Link::new(config.binding),
@@ -191,10 +194,23 @@ impl<F: Face> Client<F> {
         Output::Timeout(self.next_timeout())
     }
 
+    /// What time it is at `now` by the server's clock, ms since the Unix epoch: since its last greeting, whatever the
+    /// wall clock says. Before the first greeting by the wall clock as it stood at first.
+    #[must_use]
+    pub fn unix_ms(&self, now: Now) -> u64 {
+        self.calendar.unix_ms(now)
+    }
+
     /// Takes the driver's clocks; the monotonic one never goes back.
     fn set_now(&mut self, now: Now) {
         self.now.unix_ms = now.unix_ms;
         self.now.monotonic_ms = self.now.monotonic_ms.max(now.monotonic_ms);
+        self.calendar.begin(self.now);
+    }
+
+    /// The date to write, ms since the Unix epoch.
+    fn today_ms(&self) -> u64 {
+        self.calendar.unix_ms(self.now)
     }
 
     /// A monotonic time this far ahead.
@@ -229,7 +245,7 @@ impl<F: Face> Client<F> {
     }
 
     fn transmit_call(&mut self, key: Option<u64>, call: &Call) {
-        for frame in self.link.request(key, call, self.now.unix_ms) {
+        for frame in self.link.request(key, call, self.calendar.unix_ms(self.now)) {
             self.transmit(frame);
         }
     }

@@ -14,8 +14,10 @@ pub struct Entry {
     /// What is published.
     pub publish: Publish,
     /// When `publish` was called, ms since the Unix epoch, or a little later where two calls came in one ms: the
-    /// queue is in the order of these times, and expiry counts from here.
+    /// queue is in the order of these times, and in a later page expiry counts from here.
     pub timestamp: u64,
+    /// By whose clock that is; in the seed's format by the device's own.
+    pub clock: Clock,
     /// Whose message it is; `None` until a login is known, then the first login's.
     pub user: Option<UserId>,
     /// [`crate::Config::server`] where it was queued; `None` in the seed's format, then the first one's.
@@ -23,15 +25,30 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// When it has waited too long, ms since the Unix epoch: after `expiry_ms`, or after its own `ttl` where that
-    /// is shorter. What may not be delivered late is not sent late (SPEC §4).
-    pub(crate) fn ends_at_ms(&self, expiry_ms: u64) -> u64 {
-        let waits = match self.publish.ttl_ms {
+    /// How long it may wait, ms: `expiry_ms`, or its own `ttl` where that is shorter. What may not be delivered late
+    /// is not sent late (SPEC §4).
+    pub(crate) fn patience_ms(&self, expiry_ms: u64) -> u64 {
+        match self.publish.ttl_ms {
             0 => expiry_ms,
             ttl_ms => ttl_ms.min(expiry_ms),
-        };
-        self.timestamp.saturating_add(waits)
+        }
     }
+
+    /// Its place in the queue. What the server's clock dates is of a page, or a time, that was connected, and older
+    /// than what was written since without a connection.
+    #[must_use]
+    pub fn order(&self) -> (Clock, u64) {
+        (self.clock, self.timestamp)
+    }
+}
+
+/// Whose clock says when an entry was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Clock {
+    /// The server's, as far as it was heard.
+    Server,
+    /// The device's own: the page was not connected yet. It may be wrong, and be set.
+    Own,
 }
 
 /// What the driver does to the stored queue.

@@ -89,6 +89,7 @@ pub mod state;
 pub mod stats;
 
 mod backoff;
+mod calendar;
 mod client;
 mod connection;
 mod dedup;
@@ -102,7 +103,7 @@ mod token;
 
 pub use client::{Client, Publishing};
 pub use config::{Binding, Config, Overflow, QueuePolicy, ReconnectPolicy};
-pub use entry::{Entry, QueueChange};
+pub use entry::{Clock, Entry, QueueChange};
 pub use error::ClientError;
 pub use event::{Event, RequestId};
 pub use face::{Face, FaceError, Native, RequestKind};

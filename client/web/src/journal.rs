@@ -1,7 +1,7 @@
 //! The queue in storage, so that it outlives the page (SPEC §9).
 //!
-//! The key `offline_messages` holds a JSON array of `{topic, payload, options, timestamp, messageId, user,
-//! server}`. A publish does not rewrite that array: it writes one entry under `offline_messages:<messageId>`,
+//! The key `offline_messages` holds a JSON array of `{topic, payload, options, timestamp, clock,
+//! messageId, user, server}`. A publish does not rewrite that array: it writes one entry under `offline_messages:<messageId>`,
 //! which costs the same however long the queue is and cannot collide with another tab. When nothing happens
 //! for a while, entries are folded into the array by whoever holds the lock.
 //!
@@ -10,7 +10,7 @@
 
 mod kept;
 
-use bmt_client_core::Entry;
+use bmt_client_core::{Clock, Entry};
 use bmt_shared::id::MessageId;
 use js_sys::{Array, Object, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
@@ -147,7 +147,7 @@ impl Journal {
         for value in found {
             match kept::read(&value) {
                 Some(entry) if self.settled.iter().any(|id| id == entry.message_id.as_str()) => {}
-                Some(entry) => entries.insert((entry.timestamp, order_of(&value)), entry),
+                Some(entry) => entries.insert((entry.order(), order_of(&value)), entry),
                 None => put_aside(store, &to_json(&value).unwrap_or_default(), &mut trouble),
             }
         }
@@ -187,9 +187,9 @@ impl Journal {
         for id in &self.apart {
             if let Some(value) = store.get(&entry_key(id)).and_then(|json| parse_json(&json)) {
                 let timestamp = integer(&value, "timestamp").unwrap_or(0);
-                let order = order_of(&value);
+                let place = ((kept::clock(&value), timestamp), order_of(&value));
                 let _ = Reflect::delete_property(value.unchecked_ref::<Object>(), &"order".into());
-                own.insert((timestamp, order), value);
+                own.insert(place, value);
             }
         }
         entries.extend(own.into_values());
@@ -216,7 +216,10 @@ fn ids_of(entries: &[JsValue]) -> Vec<String> {
 ///
 /// Grown by insertion: a queue has a thousand entries at most, and the sorts of the standard library are a tenth
 /// of the npm package.
-struct Ordered<T>(Vec<((u64, u64), T)>);
+struct Ordered<T>(Vec<(Place, T)>);
+
+/// [`Entry::order`], then [`order_of`].
+type Place = ((Clock, u64), u64);
 
 impl<T> Default for Ordered<T> {
     fn default() -> Self {
@@ -225,7 +228,7 @@ impl<T> Default for Ordered<T> {
 }
 
 impl<T> Ordered<T> {
-    fn insert(&mut self, key: (u64, u64), value: T) {
+    fn insert(&mut self, key: Place, value: T) {
         let after = self.0.iter().rposition(|(other, _)| *other <= key);
         self.0.insert(after.map_or(0, |at| at + 1), (key, value));
     }

@@ -121,6 +121,13 @@ impl<F: Face + 'static> Realtime<F> {
         self.0.look(|core| core.state().clone())
     }
 
+    /// What time it is by the server's clock, ms since the Unix epoch, as far as a greeting has told it; until then
+    /// by the host's as it stood at first. It goes on evenly, whatever the host's clock is set to.
+    #[must_use]
+    pub fn unix_ms(&self) -> u64 {
+        self.0.look(|core| core.unix_ms(crate::clock::now()))
+    }
+
     /// Counts since the client was made.
     #[must_use]
     pub fn stats(&self) -> Stats {

@@ -2,7 +2,6 @@
 
 use super::{Happening, World};
 use crate::server::{Down, PING_EVERY_MS};
-use crate::tab::now_at;
 use crate::wire::{End, Health, Way, Wire, WireId};
 
 impl World {
@@ -35,7 +34,8 @@ impl World {
         wire.client_end = End::Open;
         wire.server_end = End::Open;
         let tab = wire.tab;
-        self.tabs[tab].client.handle_opened(now_at(self.now));
+        let now = self.tabs[tab].now_at(self.now);
+        self.tabs[tab].client.handle_opened(now);
         self.settle(tab);
         self.server.handle_opened(id);
         self.at(self.now + PING_EVERY_MS, Happening::Ping { wire: id });
@@ -63,7 +63,8 @@ impl World {
             }
             Way::Down => {
                 let frame = bmt_client_core::Frame::Text(text);
-                self.tabs[tab].client.handle_frame(now_at(self.now), frame);
+                let now = self.tabs[tab].now_at(self.now);
+                self.tabs[tab].client.handle_frame(now, frame);
                 self.settle(tab);
             }
         }
@@ -115,7 +116,8 @@ impl World {
         let (tab, page) = (wire.tab, wire.page);
         if self.tabs[tab].wire == Some(id) && self.tabs[tab].load == page {
             self.tabs[tab].wire = None;
-            self.tabs[tab].client.handle_closed(now_at(self.now), code, "");
+            let now = self.tabs[tab].now_at(self.now);
+            self.tabs[tab].client.handle_closed(now, code, "");
             self.settle(tab);
         }
     }

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use bmt_client_core::Entry;
+use bmt_client_core::{Clock, Entry};
 use bmt_shared::id::MessageId;
 
 use super::{Happening, World};
-use crate::tab::now_at;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// What the tabs of one person share.
 #[derive(Default)]
@@ -27,7 +28,7 @@ impl World {
             return;
         }
         let topic = self.random.pick(&self.topics).clone();
-        let now = now_at(self.now);
+        let now = self.tabs[tab].now_at(self.now);
         match self.random.within(0..=99) {
             0..=69 => {
                 for _ in 0..*self.random.pick(&[1, 1, 1, 2, 8]) {
@@ -41,11 +42,27 @@ impl World {
             88..=90 => self.tabs[tab].client.handle_visible(now),
             91..=93 => self.tabs[tab].client.retry_now(now),
             94 => self.tabs[tab].client.disconnect(now),
-            95..=97 => self.tabs[tab].client.connect(now),
+            95..=96 => self.tabs[tab].client.connect(now),
+            97 => self.set_clock(self.tabs[tab].person),
             _ => self.reload(tab),
         }
         self.settle(tab);
         self.plan_act(tab);
+    }
+
+    /// The device's clock is set, a day off at most, unless something waits there that only this clock dates: what
+    /// an earlier page wrote before it was ever connected is as old as the clock says.
+    fn set_clock(&mut self, person: usize) {
+        let mut stored = self.people[person].stored.values();
+        if stored.any(|entry| entry.clock == Clock::Own) {
+            return;
+        }
+        let ahead_ms = *self.random.pick(&[-DAY_MS, 0, DAY_MS]);
+        for tab in &mut self.tabs {
+            if tab.person == person {
+                tab.clock_ahead_ms = ahead_ms;
+            }
+        }
     }
 
     pub(super) fn reload(&mut self, tab: usize) {
@@ -60,7 +77,8 @@ impl World {
         for topic in topics {
             self.tabs[tab].subscribe(self.now, &topic);
         }
-        self.tabs[tab].client.connect(now_at(self.now));
+        let now = self.tabs[tab].now_at(self.now);
+        self.tabs[tab].client.connect(now);
     }
 
     pub(super) fn grant_lock(&mut self, person: usize) {
@@ -90,7 +108,8 @@ impl World {
         }
         let stored = self.stored(person);
         self.tabs[tab].restore(self.now, stored);
-        self.tabs[tab].client.handle_lock(now_at(self.now), true);
+        let now = self.tabs[tab].now_at(self.now);
+        self.tabs[tab].client.handle_lock(now, true);
         self.settle(tab);
     }
 

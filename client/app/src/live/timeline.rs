@@ -8,7 +8,7 @@ use bmt_shared::request::{HistoryQuery, HistoryRange, Publish};
 use leptos::prelude::*;
 
 use super::Live;
-use crate::browser::{clock, keep};
+use crate::browser::keep;
 use crate::state::body::Body;
 use crate::state::timeline::{PAGE_ROWS, Page};
 
@@ -190,7 +190,7 @@ impl Live {
     /// Sends a text. Its row is there when this returns.
     pub(crate) fn send(&self, topic: &ChannelName, text: &str) -> Result<(), SendTrouble> {
         self.publish(topic, text, None).map(|id| {
-            let now = clock::now();
+            let now = self.time();
             self.store.chat.update(|chat| chat.write(topic, &id, text, now));
         })
     }

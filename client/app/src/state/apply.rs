@@ -42,7 +42,7 @@ impl Chat {
 }
 
 impl Link {
-    /// Applies an event that came at `now`, ms since the Unix epoch.
+    /// Applies an event that came at `now`, on the page's own clock, ms.
     pub(crate) fn apply(&mut self, event: &Event<Payload>, now: u64) {
         match event {
             Event::StateChange(change) => {

@@ -102,17 +102,26 @@ impl Channel {
         }
     }
 
-    /// Shows a line if it is newer than the one that is shown.
-    pub(crate) fn show_last(&mut self, line: LastLine) {
+    /// Shows a line if it is newer than the one that is shown. What `arrives` is newer than all that was there, whatever
+    /// a clock made of the line that waits.
+    pub(crate) fn show_last(&mut self, line: LastLine, arrives: bool) {
         let newer = match &self.last {
             None => true,
             Some(last) => match (last.seq, line.seq) {
                 (Some(old), Some(new)) => new >= old,
-                _ => line.at >= last.at,
+                (_, None) => true,
+                (None, Some(_)) => arrives || line.at >= last.at,
             },
         };
         if newer {
             self.last = Some(line);
+        }
+    }
+
+    /// What was shown as waiting is stored under this number.
+    pub(crate) fn settle_last(&mut self, seq: Seq) {
+        if let Some(last) = &mut self.last {
+            last.seq.get_or_insert(seq);
         }
     }
 
@@ -290,11 +299,29 @@ mod tests {
     fn the_last_line_is_one_line_and_never_goes_back() {
         let mut known = channel(None);
         let who = UserId::new("u");
-        known.show_last(LastLine::new(Some(5), &who, "a\n\n  b", 50));
+        known.show_last(LastLine::new(Some(5), &who, "a\n\n  b", 50), true);
         assert_eq!(&*known.last.as_ref().unwrap().text, "a b");
-        known.show_last(LastLine::new(Some(4), &who, "old", 60));
+        known.show_last(LastLine::new(Some(4), &who, "old", 60), false);
         assert_eq!(known.last.as_ref().unwrap().seq, Some(5));
-        known.show_last(LastLine::new(None, &who, &"长".repeat(500), 70));
+        known.show_last(LastLine::new(None, &who, &"长".repeat(500), 70), false);
         assert_eq!(known.last.as_ref().unwrap().text.chars().count(), LAST_LINE_CHARS);
+    }
+
+    /// FAULTS 99.
+    #[test]
+    fn a_line_that_waits_under_a_wrong_clock_gives_way_to_what_arrives() {
+        let who = UserId::new("u");
+        for wrong in [1_000, 9_000] {
+            let mut known = channel(None);
+            known.show_last(LastLine::new(Some(5), &who, "there", 5_000), false);
+            known.show_last(LastLine::new(None, &who, "waits", wrong), false);
+            assert_eq!(&*known.last.as_ref().unwrap().text, "waits");
+            known.show_last(LastLine::new(Some(6), &who, "arrived", 5_100), true);
+            assert_eq!(&*known.last.as_ref().unwrap().text, "arrived");
+            known.show_last(LastLine::new(None, &who, "own", wrong), false);
+            known.settle_last(7);
+            known.show_last(LastLine::new(Some(7), &who, "own, stored", 5_200), false);
+            assert_eq!(&*known.last.as_ref().unwrap().text, "own, stored");
+        }
     }
 }

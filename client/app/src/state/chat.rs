@@ -190,7 +190,7 @@ impl Chat {
         let line = LastLine::new(None, &self.me, text, now);
         self.timeline_mut(topic).write(row);
         if let Some(channel) = self.channels.get_mut(topic) {
-            channel.show_last(line);
+            channel.show_last(line, false);
         }
     }
 
@@ -198,6 +198,7 @@ impl Chat {
     pub(crate) fn settle(&mut self, topic: &ChannelName, own: &MessageId, id: &ServerMessageId, seq: Seq) {
         if let Some(channel) = self.channels.get_mut(topic) {
             channel.note(seq, true);
+            channel.settle_last(seq);
         }
         if let Some(timeline) = self.timelines.get_mut(topic) {
             timeline.settle(own, id, seq);
@@ -271,6 +272,7 @@ impl Chat {
         let Some(channel) = self.channels.get_mut(&message.topic) else {
             return;
         };
+        let arrives = message.seq > channel.newest;
         channel.note(message.seq, message.from == self.me);
         let newer = channel
             .last
@@ -278,12 +280,8 @@ impl Chat {
             .is_none_or(|last| last.seq.is_none_or(|seq| seq <= message.seq));
         if newer {
             let body = Body::read(&message.payload);
-            channel.show_last(LastLine::new(
-                Some(message.seq),
-                &message.from,
-                body.as_str(),
-                message.timestamp,
-            ));
+            let line = LastLine::new(Some(message.seq), &message.from, body.as_str(), message.timestamp);
+            channel.show_last(line, arrives);
         }
     }
 }

@@ -56,7 +56,7 @@ pub(crate) struct Link {
     pub(crate) attempt: u32,
     /// Most attempts, where there is a most.
     pub(crate) most: Option<u32>,
-    /// When the next attempt is made, ms since the Unix epoch.
+    /// When the next attempt is made, on the page's own clock, ms.
     pub(crate) next_try: Option<u64>,
     /// Why it is not there.
     pub(crate) trouble: Option<LinkTrouble>,
@@ -73,7 +73,7 @@ impl Link {
         self.state
     }
 
-    /// The state changed at `now`, ms since the Unix epoch.
+    /// The state changed at `now`, on the page's own clock, ms.
     pub(crate) fn change(&mut self, to: LinkState, now: u64) {
         match to {
             LinkState::Connected => {

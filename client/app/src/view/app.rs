@@ -183,11 +183,11 @@ fn tick_while_it_matters(store: Store) {
         if let Some(running) = running {
             running.clear();
         }
-        store.clock.set(clock::now());
+        store.clock.set(clock::steady());
         if matters.get() {
             let ticking = set_interval_with_handle(
                 move || {
-                    store.clock.try_set(clock::now());
+                    store.clock.try_set(clock::steady());
                 },
                 std::time::Duration::from_millis(TICK_MS),
             );

@@ -23,6 +23,7 @@ impl<F: Face> Client<F> {
         self.connection.attempts_since_greeting = 0;
         self.connection.state.last_connected = Some(self.now.unix_ms);
         self.connection.state.error = None;
+        let server_ms = connected.server_time.unwrap_or(connected.timestamp);
         self.connection.user = Some(connected.user.user_id.clone());
         self.connection.phase = Phase::Online(Box::new(Online {
             connected: connected.clone(),
@@ -38,6 +39,7 @@ impl<F: Face> Client<F> {
         }
         self.left.clear();
         self.subscribe_wanted();
+        self.learn_time(server_ms);
         self.begin_flush();
         self.send_waiting_calls();
     }
@@ -57,7 +59,7 @@ impl<F: Face> Client<F> {
             sent_at: self.now.monotonic_ms,
             until: self.after(self.config.pong_timeout_ms),
         };
-        let unix_ms = self.now.unix_ms;
+        let unix_ms = self.today_ms();
         if let Some(online) = self.connection.online_mut()
             && let Heartbeat::Due { .. } = online.heartbeat
         {

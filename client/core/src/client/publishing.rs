@@ -10,13 +10,14 @@ use bmt_shared::request::{Publish, PublishEntry, Request};
 use crate::client::Client;
 use crate::client::requests::unkeyed;
 use crate::config::Overflow;
-use crate::entry::{Entry, QueueChange};
+use crate::entry::{Clock, Entry, QueueChange};
 use crate::error::ClientError;
 use crate::event::{Acked, Event, RequestId};
 use crate::face::{Face, RequestKind};
+use crate::lock::Lock;
 use crate::now::Now;
 use crate::output::Output;
-use crate::queue::{BATCH_ENTRIES, Sender, Slot, SlotStanding, Source};
+use crate::queue::{Age, BATCH_ENTRIES, Sender, Slot, SlotStanding, Source};
 use crate::request::Purpose;
 
 /// Most bytes of one batch whatever the server takes: it is sent whole again after a lost connection.
@@ -50,7 +51,7 @@ impl<F: Face> Client<F> {
     ) -> Result<Publishing, ClientError> {
         self.set_now(now);
         self.check_size(&publish.payload)?;
-        let message_id = message_id.unwrap_or_else(|| MessageId::mint(self.now.unix_ms, self.random.bits()));
+        let message_id = message_id.unwrap_or_else(|| MessageId::mint(self.today_ms(), self.random.bits()));
         let request = self.requests.next_id();
         let publishing = Publishing {
             request,
@@ -61,10 +62,12 @@ impl<F: Face> Client<F> {
             return Ok(publishing);
         }
         self.make_room()?;
+        let today_ms = self.today_ms();
         let entry = Entry {
             message_id,
             publish,
-            timestamp: self.queue.stamp(self.now.unix_ms),
+            timestamp: self.queue.stamp(today_ms),
+            clock: self.calendar.clock(),
             user: self.connection.user.clone(),
             server: Some(self.config.server.clone()),
         };
@@ -77,6 +80,7 @@ impl<F: Face> Client<F> {
             } else {
                 Source::Kept
             },
+            age: Age::known(self.now, 0),
             waiters: vec![request],
         });
         self.pump();
@@ -308,13 +312,44 @@ impl<F: Face> Client<F> {
         }
     }
 
+    /// The server says what time it is: what has waited too long by that is not sent any more (SPEC §9).
+    pub(super) fn learn_time(&mut self, server_ms: u64) {
+        let slept_ms = match self.calendar.clock() {
+            Clock::Server => server_ms.saturating_sub(self.today_ms()),
+            // How far the device's own clock is wrong says nothing of a sleep.
+            Clock::Own => 0,
+        };
+        if !self.calendar.learn(self.now.monotonic_ms, server_ms) {
+            return;
+        }
+        self.queue.learn_time(self.now, server_ms, slept_ms);
+        self.redate();
+        self.expire();
+    }
+
+    /// Dates the queue by the server's clock, as far as that is known. What tabs share is left to whoever holds the
+    /// lock: it may have changed in storage since it was read.
+    pub(super) fn redate(&mut self) {
+        if self.calendar.clock() == Clock::Server {
+            let with_stored = self.may_change_stored();
+            let today_ms = self.today_ms();
+            for entry in self.queue.redate(self.now, today_ms, with_stored) {
+                self.persist(QueueChange::Put(entry));
+            }
+        }
+    }
+
+    fn may_change_stored(&self) -> bool {
+        !self.config.queue.shared || self.lock == Lock::Held
+    }
+
     fn expire(&mut self) {
-        let (now_ms, expiry_ms) = (self.now.unix_ms, self.expiry_ms());
+        let (now_ms, expiry_ms) = (self.now.monotonic_ms, self.expiry_ms());
         let expired: Vec<MessageId> = self
             .queue
             .slots()
             .filter(|slot| slot.standing == SlotStanding::Ready)
-            .filter(|slot| slot.entry.ends_at_ms(expiry_ms) <= now_ms)
+            .filter(|slot| slot.age.at(now_ms) >= slot.entry.patience_ms(expiry_ms))
             .map(|slot| slot.entry.message_id.clone())
             .collect();
         for id in expired {
@@ -343,8 +378,8 @@ impl<F: Face> Client<F> {
             .queue
             .slots()
             .filter(|slot| slot.standing == SlotStanding::Ready);
-        let next = idle.map(|slot| slot.entry.ends_at_ms(expiry_ms)).min()?;
-        Some(self.after(next.saturating_sub(self.now.unix_ms)))
+        idle.map(|slot| slot.age.reaches(slot.entry.patience_ms(expiry_ms)))
+            .min()
     }
 
     pub(super) fn persist(&mut self, change: QueueChange) {
@@ -367,8 +402,12 @@ impl<F: Face> Client<F> {
     /// id on every connection, stays the owner of what this client queued.
     pub(super) fn adopt(&mut self, user: &UserId) {
         let server = self.config.server.clone();
+        let with_stored = self.may_change_stored();
         let mut adopted = Vec::new();
         for slot in self.queue.slots_mut() {
+            if slot.source == Source::Restored && !with_stored {
+                continue;
+            }
             let entry = &mut slot.entry;
             let is_guests = is_guest(user)
                 && slot.source != Source::Restored

@@ -1,12 +1,12 @@
 //! The stored queue: what an earlier page left, and the lock under which tabs share it.
 
 use crate::client::Client;
-use crate::entry::Entry;
+use crate::entry::{Clock, Entry};
 use crate::face::Face;
 use crate::lock::{LOCK_PATIENCE_MS, Lock};
 use crate::now::Now;
 use crate::output::{LockChange, Output};
-use crate::queue::{Slot, SlotStanding, Source};
+use crate::queue::{Age, Slot, SlotStanding, Source};
 
 impl<F: Face> Client<F> {
     /// All that the stored queue holds: at the start, and again whenever the lock was got.
@@ -23,18 +23,51 @@ impl<F: Face> Client<F> {
                 && !stored.contains(&slot.entry.message_id)
         });
         for entry in entries {
-            if self.queue.get_mut(&entry.message_id).is_none() {
-                self.queue.insert(Slot {
-                    entry,
-                    standing: SlotStanding::Ready,
-                    source: Source::Restored,
-                    waiters: Vec::new(),
-                });
-            }
+            self.take_in(entry);
         }
         if self.online().is_some() {
             self.begin_flush();
         }
+    }
+
+    /// Adds an entry that is stored. One that was read here before, and was dated anew since by the tab that wrote it,
+    /// moves to its place: the tab's messages keep their order whoever sends them.
+    fn take_in(&mut self, entry: Entry) {
+        let mut age = self.age_of(&entry);
+        let mut waiters = Vec::new();
+        if let Some(known) = self.queue.get_mut(&entry.message_id) {
+            let is_as_stored = known.source == Source::Restored && known.standing == SlotStanding::Ready;
+            if !is_as_stored || known.entry.order() == entry.order() {
+                return;
+            }
+            age = age.max(known.age, self.now);
+            waiters = std::mem::take(&mut known.waiters);
+            self.queue.remove(&entry.message_id);
+        }
+        let slot = Slot {
+            entry,
+            standing: SlotStanding::Ready,
+            source: Source::Restored,
+            age,
+            waiters,
+        };
+        self.queue.insert(slot, self.calendar.clock());
+    }
+
+    /// How long an entry of an earlier page has waited. What another clock dates than the one that is known now says
+    /// so only once the server has greeted; until then it has waited for as long as it is known.
+    fn age_of(&self, entry: &Entry) -> Age {
+        let is_known = entry.clock == Clock::Own || self.calendar.clock() == Clock::Server;
+        let by = match entry.clock {
+            Clock::Own => self.now.unix_ms,
+            Clock::Server => self.today_ms(),
+        };
+        let before_ms = if is_known {
+            by.saturating_sub(entry.timestamp)
+        } else {
+            0
+        };
+        Age::known(self.now, before_ms)
     }
 
     /// The lock of the stored queue is held (`true`), or was lost or cannot be had (`false`).
@@ -45,6 +78,8 @@ impl<F: Face> Client<F> {
             (Lock::None, true) => self.outputs.push_back(Output::Lock(LockChange::Release)),
             (_, true) => {
                 self.lock = Lock::Held;
+                self.redate();
+                self.adopt_for_user();
                 self.pump();
                 self.end_flush_if_done();
             }
@@ -58,9 +93,7 @@ impl<F: Face> Client<F> {
 
     /// The connection is up: what waited is sent, under the lock where tabs share the queue.
     pub(super) fn begin_flush(&mut self) {
-        if let Some(user) = self.connection.user.clone() {
-            self.adopt(&user);
-        }
+        self.adopt_for_user();
         if self.config.queue.shared && self.lock == Lock::None && self.has_kept_entries() {
             self.lock = Lock::Asked {
                 patience_ends: self.after(LOCK_PATIENCE_MS),
@@ -85,6 +118,12 @@ impl<F: Face> Client<F> {
         {
             self.lock = Lock::Overdue;
             self.pump();
+        }
+    }
+
+    fn adopt_for_user(&mut self) {
+        if let Some(user) = self.connection.user.clone() {
+            self.adopt(&user);
         }
     }
 

@@ -1,6 +1,7 @@
-//! A client whose wall clock is a day off (FAULTS 99): only the server's clock and its own passing of time count.
+//! A client whose wall clock is a day off, or is set (FAULTS 99): only the server's clock and its own passing of time
+//! count.
 
-use bmt_client_core::Config;
+use bmt_client_core::{Clock, Config, Entry};
 use serde_json::json;
 
 use crate::harness::{World, message};
@@ -71,5 +72,136 @@ fn messages_are_handed_on_by_their_seq_whatever_time_they_bear() {
             world.event("message", &message);
         }
         assert_eq!(world.seqs(), [1, 2, 3]);
+    });
+}
+
+/// A page whose device's clock is `off_ms` ahead, with what earlier ones left in storage, in the order of storage.
+fn page(off_ms: i64, earlier: &World) -> World {
+    let mut world = World::new(Config::default());
+    world.server_ms = earlier.server_ms;
+    world.now.unix_ms = earlier.server_ms.saturating_add_signed(off_ms);
+    world.stored = earlier.stored.clone();
+    let mut entries: Vec<Entry> = world.stored.values().cloned().collect();
+    entries.sort_by_key(Entry::order);
+    world.act(|client, now| client.handle_restored(now, entries));
+    world
+}
+
+/// A client that was connected, with one message that waits.
+fn waiting(off_ms: i64) -> World {
+    let mut world = World::new(Config::default());
+    world.set_wall(off_ms);
+    world.connect();
+    world.greet();
+    world.cut();
+    world.publish("public:a", "m1");
+    world
+}
+
+const DAY: i64 = DAY_MS.cast_signed();
+
+#[test]
+fn a_clock_that_is_set_while_messages_wait_ends_none_early_and_keeps_none_longer() {
+    for by_ms in [-DAY, DAY] {
+        for was_connected in [false, true] {
+            let mut world = World::new(Config::default());
+            if was_connected {
+                world.connect();
+                world.greet();
+                world.cut();
+            }
+            let before = world.publish("public:a", "m1");
+            world.advance(100_000);
+            world.set_wall(by_ms);
+            let after = world.publish("public:a", "m2");
+            world.act(|client, now| client.handle_timeout(now));
+            world.advance(199_999);
+            assert!(!world.is_answered(before), "{by_ms} {was_connected}");
+            world.advance(1);
+            assert_eq!(world.answer(before).unwrap_err().code(), "queue_expired");
+            world.advance(99_999);
+            assert!(!world.is_answered(after), "{by_ms} {was_connected}");
+            world.advance(1);
+            assert_eq!(world.answer(after).unwrap_err().code(), "queue_expired");
+        }
+    }
+}
+
+#[test]
+fn what_waited_through_a_sleep_is_not_sent_late() {
+    let mut world = World::greeted();
+    world.cut();
+    let before = world.publish("public:a", "m1");
+    world.sleep(300_000);
+    let after = world.publish("public:a", "m2");
+    assert!(!world.is_answered(before), "a clock that was set looks the same");
+    world.connects.clear();
+    world.come_back();
+    assert_eq!(world.answer(before).unwrap_err().code(), "queue_expired");
+    assert_eq!(world.request().body["messageId"], "m2");
+    assert!(!world.is_answered(after));
+}
+
+#[test]
+fn what_an_earlier_page_kept_is_as_old_as_the_server_says() {
+    for (then, now) in [(0, DAY), (DAY, 0), (-DAY, DAY), (DAY, -DAY)] {
+        let mut young = waiting(then);
+        young.sleep(299_000);
+        let mut next = page(now, &young);
+        assert_eq!(next.client.queue_len(), 1, "nothing is known yet");
+        next.connect();
+        next.greet();
+        assert_eq!(next.request().body["messageId"], "m1");
+
+        let mut old = waiting(then);
+        old.sleep(301_000);
+        let mut next = page(now, &old);
+        next.connect();
+        next.greet();
+        assert!(next.requests().is_empty(), "{then} {now}");
+        assert!(next.stored.is_empty());
+
+        let mut offline = page(now, &waiting(then));
+        offline.advance(300_000);
+        assert_eq!(offline.client.queue_len(), 0, "it has waited here long enough");
+    }
+}
+
+#[test]
+fn a_clock_that_went_back_between_pages_turns_no_order_around() {
+    let first = waiting(DAY);
+    let mut second = page(-DAY, &first);
+    second.publish("public:a", "m2");
+    let mut third = page(-DAY, &second);
+    third.publish("public:a", "m3");
+    third.connect();
+    third.greet();
+    let sent = third.request();
+    let ids: Vec<_> = sent.body["messages"].as_array().unwrap().iter().collect();
+    let ids: Vec<_> = ids.iter().map(|entry| &entry["messageId"]).collect();
+    assert_eq!(ids, ["m1", "m2", "m3"]);
+}
+
+#[test]
+fn what_was_written_before_the_first_greeting_is_dated_anew() {
+    each_clock(|mut world| {
+        for id in ["m1", "m2", "m3"] {
+            world.publish("public:a", id);
+        }
+        assert!(world.stored.values().all(|entry| entry.clock == Clock::Own));
+        world.advance(1_000);
+        world.connect();
+        world.greet();
+        let mut last = 0;
+        for entry in world.stored.values() {
+            assert_eq!(entry.clock, Clock::Server);
+            assert!(entry.timestamp.abs_diff(world.server_ms - 1_000) < 10);
+            assert!(entry.timestamp > last, "in the order of writing");
+            last = entry.timestamp;
+        }
+        assert_eq!(world.client.unix_ms(world.now), world.server_ms);
+        world.set_wall(DAY);
+        world.advance(5);
+        assert_eq!(world.client.unix_ms(world.now), world.server_ms);
     });
 }

@@ -21,6 +21,8 @@ pub(crate) const START_UNIX_MS: u64 = 1_700_000_000_000;
 pub(crate) struct World {
     pub(crate) client: Client<Native>,
     pub(crate) now: Now,
+    /// The server's clock, ms since the Unix epoch: right, and never set.
+    pub(crate) server_ms: u64,
     pub(crate) timeout: Option<Timeout>,
     /// What the application was told, until it is looked at.
     pub(crate) events: Vec<Event<Payload>>,
@@ -70,6 +72,7 @@ impl World {
                 monotonic_ms: 0,
                 unix_ms: START_UNIX_MS,
             },
+            server_ms: START_UNIX_MS,
             timeout: None,
             events: Vec::new(),
             frames: Vec::new(),
@@ -149,8 +152,21 @@ impl World {
     }
 
     fn set_clock(&mut self, monotonic_ms: u64) {
-        self.now.unix_ms += monotonic_ms - self.now.monotonic_ms;
+        let passed = monotonic_ms - self.now.monotonic_ms;
+        self.now.unix_ms += passed;
+        self.server_ms += passed;
         self.now.monotonic_ms = monotonic_ms;
+    }
+
+    /// Somebody sets the device's clock.
+    pub(crate) fn set_wall(&mut self, by_ms: i64) {
+        self.now.unix_ms = self.now.unix_ms.saturating_add_signed(by_ms);
+    }
+
+    /// The device sleeps, and with it its monotonic clock.
+    pub(crate) fn sleep(&mut self, ms: u64) {
+        self.now.unix_ms += ms;
+        self.server_ms += ms;
     }
 
     /// The application connects and the transport opens.
@@ -188,7 +204,7 @@ impl World {
 
     pub(crate) fn greet_as(&mut self, user: &str, limits: Option<Value>) {
         self.handshake();
-        let mut body = json!({"connectionId": "c", "timestamp": START_UNIX_MS,
+        let mut body = json!({"connectionId": "c", "timestamp": self.server_ms, "serverTime": self.server_ms,
             "user": {"userId": user, "name": user, "role": "user"}});
         if let Some(limits) = limits {
             body["limits"] = limits;

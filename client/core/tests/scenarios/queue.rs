@@ -1,6 +1,6 @@
 //! The queue while there is no connection, and over reloads.
 
-use bmt_client_core::{Config, Entry, Event, Overflow, QueuePolicy};
+use bmt_client_core::{Clock, Config, Entry, Event, Overflow, QueuePolicy};
 use bmt_shared::id::{MessageId, UserId};
 use bmt_shared::message::Priority;
 use bmt_shared::reply::Reply;
@@ -14,6 +14,7 @@ fn entry(id: &str, user: Option<&str>, server: Option<&str>) -> Entry {
         message_id: MessageId::parse(id).unwrap(),
         publish: Publish::new(topic("public:a"), text(id)),
         timestamp: START_UNIX_MS,
+        clock: Clock::Own,
         user: user.map(UserId::new),
         server: server.map(str::to_owned),
     }

@@ -1,6 +1,6 @@
 //! Several tabs with one stored queue.
 
-use bmt_client_core::{Config, Entry, LockChange, QueuePolicy};
+use bmt_client_core::{Clock, Config, Entry, LockChange, QueuePolicy};
 use bmt_shared::id::{MessageId, UserId};
 use bmt_shared::request::Publish;
 
@@ -21,6 +21,7 @@ fn left_behind(id: &str) -> Entry {
         message_id: MessageId::parse(id).unwrap(),
         publish: Publish::new(topic("public:a"), text(id)),
         timestamp: START_UNIX_MS,
+        clock: Clock::Own,
         user: Some(UserId::new("alice")),
         server: Some(String::new()),
     }

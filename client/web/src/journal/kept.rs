@@ -1,7 +1,7 @@
-//! One entry as it stands in storage: the first protocol version's format plus `messageId`, `user`, `server`,
-//! and `order` while it stands under a key of its own.
+//! One entry as it stands in storage: the first protocol version's format plus `messageId`, `clock`, `user`,
+//! `server`, and `order` while it stands under a key of its own.
 
-use bmt_client_core::Entry;
+use bmt_client_core::{Clock, Entry};
 use bmt_shared::channel::ChannelName;
 use bmt_shared::id::{MessageId, UserId};
 use bmt_shared::json::Object;
@@ -14,6 +14,9 @@ use crate::clock::unix_ms;
 use crate::global::property;
 use crate::storage::{integer, own, text, to_json};
 
+/// The word for a `timestamp` by the server's clock; without it, it is by the device's.
+const SERVER: &str = "server";
+
 /// `order` tells entries of one ms apart.
 pub(super) fn write(entry: &Entry, order: u64) -> String {
     let publish = &entry.publish;
@@ -23,6 +26,7 @@ pub(super) fn write(entry: &Entry, order: u64) -> String {
         .raw("payload", publish.payload.json())
         .with("options", |out| write_options(out, publish))
         .number("timestamp", entry.timestamp)
+        .maybe_str("clock", (entry.clock == Clock::Server).then_some(SERVER))
         .str("messageId", entry.message_id.as_str())
         .maybe_str("user", entry.user.as_ref().map(UserId::as_str))
         .maybe_str("server", entry.server.as_deref())
@@ -55,9 +59,18 @@ pub(super) fn read(value: &JsValue) -> Option<Entry> {
         message_id: MessageId::parse(&text(value, "messageId")?).ok()?,
         publish,
         timestamp: integer(value, "timestamp").unwrap_or_else(unix_ms),
+        clock: clock(value),
         user: text(value, "user").map(|user| UserId::new(&user)),
         server: text(value, "server"),
     })
+}
+
+/// Whose clock its `timestamp` is by.
+pub(super) fn clock(value: &JsValue) -> Clock {
+    match text(value, "clock").as_deref() {
+        Some(SERVER) => Clock::Server,
+        _ => Clock::Own,
+    }
 }
 
 fn read_options(options: &JsValue, publish: &mut Publish) {

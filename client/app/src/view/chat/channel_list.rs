@@ -8,6 +8,7 @@ use super::join_form::JoinForm;
 use super::label::{label, mark};
 use crate::browser::address::link;
 use crate::i18n::{foreign, format, refusal};
+use crate::live::use_live;
 use crate::state::channels::{Channel, Standing};
 use crate::store::{Store, use_store};
 use crate::view::icon::Icon;
@@ -79,6 +80,7 @@ fn last_line(store: Store, channel: &Channel) -> String {
 #[component]
 fn Entry(name: ChannelName) -> impl IntoView {
     let store = use_store();
+    let live = use_live();
     let href = link(&format!("/chat/{name}"));
     let icon = mark(&name);
     let topic = name.clone();
@@ -91,12 +93,8 @@ fn Entry(name: ChannelName) -> impl IntoView {
     let line = move || channel.get().map(|channel| last_line(store, &channel));
     let when = move || {
         let at = channel.with(|channel| channel.as_ref()?.last.as_ref().map(|last| last.at))?;
-        // Drawn again when the day or the language changes is often enough; the clock ticks rarely.
-        Some(format::short(
-            store.language.get(),
-            at,
-            store.clock.get_untracked(),
-        ))
+        // Drawn again with the next message or another language is often enough.
+        Some(format::short(store.language.get(), at, live.time()))
     };
     view! {
         <li class="channel-row">

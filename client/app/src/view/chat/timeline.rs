@@ -13,7 +13,6 @@ use web_sys::{HtmlElement, ResizeObserver, VisibilityState};
 use super::label::label;
 use super::message::MessageRow;
 use super::scroll::Scroll;
-use crate::browser::clock;
 use crate::browser::listener::Listener;
 use crate::i18n::format;
 use crate::live::{Live, use_live};
@@ -311,9 +310,10 @@ fn step(frame: NodeRef<Div>, event: &KeyboardEvent) {
 #[component]
 fn Day(at: u64) -> impl IntoView {
     let store = use_store();
+    let live = use_live();
     view! {
         <div class="day" role="separator">
-            <span>{move || format::day(store.language.get(), at, clock::now())}</span>
+            <span>{move || format::day(store.language.get(), at, live.time())}</span>
         </div>
     }
 }
