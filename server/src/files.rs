@@ -1,12 +1,13 @@
 //! What people upload (SPEC §8): bytes in a folder of the data directory, a row for each in a small database.
 //!
-//! A file is written down under an id that nobody can guess, with the type that its first bytes say. Images lose what
-//! tells where and when they were taken, and get a thumbnail. Whoever has the signed address of a file may read it;
+//! A file is written down under an id that nobody can guess, with the type that its first bytes say. Images and
+//! films lose what tells where and when they were taken, and images get a thumbnail. Whoever has the signed address of a file may read it;
 //! its owner and administrators may delete it.
 //!
 //! [`Files`] is a handle: cheap to clone, every method may be called from any task. Uploads are bounded in number,
 //! size, pixels and by the room on the disk; whatever breaks off leaves nothing behind.
 
+mod boxes;
 mod error;
 mod folder;
 mod incoming;

@@ -13,7 +13,7 @@ use super::kind::{HEAD_BYTES, Kind};
 use super::picture::Picture;
 use super::shelf::{self, Arrived};
 use super::slots::Slot;
-use super::{FileError, Files, StoredFile, name};
+use super::{FileError, Files, StoredFile, boxes, name};
 use crate::config::FilesConfig;
 
 /// How often the room on the disk is looked at.
@@ -134,7 +134,11 @@ impl Incoming {
                 hang(&inner.folder, file, &picture)
             }
             None => {
-                File::open(&written)?.sync_all()?;
+                let stored = File::options().read(true).write(true).open(&written)?;
+                if boxes::begin(&head, size) {
+                    boxes::neutralise(&stored)?;
+                }
+                stored.sync_all()?;
                 Ok(Arrived {
                     file,
                     bytes: written,
