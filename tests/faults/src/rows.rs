@@ -5,6 +5,7 @@ mod crowd;
 mod disk;
 mod fairness;
 mod frames;
+mod full;
 mod handshakes;
 mod network;
 mod proxy;
@@ -87,6 +88,12 @@ pub(crate) const ROWS: &[Row] = &[
         what: "a connection flood, no descriptors left",
         build: Build::Development,
         run: |run| Box::pin(crowd::flood(run)),
+    },
+    Row {
+        number: 62,
+        what: "a disk that is full, then to the last byte",
+        build: Build::Development,
+        run: |run| Box::pin(full::full_disk(run)),
     },
     Row {
         number: 68,

@@ -297,7 +297,7 @@ fn refusal(folder: &Path, uid: Option<u32>) -> Result<Duration, Stop> {
 }
 
 /// The status that a path answers with.
-fn status(address: SocketAddr, path: &str) -> Result<u16, Stop> {
+pub(super) fn status(address: SocketAddr, path: &str) -> Result<u16, Stop> {
     let ask = || {
         let mut stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(REFUSAL))?;
