@@ -12,7 +12,8 @@
 //!   message must not overtake one that its publisher will send again. This is what [`Term`]s are for.
 //! - If it is not known whether a commit happened, the store finds out before it answers. If it cannot, it answers
 //!   an error, takes nothing more until it can, and the channel notices messages that it never saw by their seq.
-//! - A store that lost messages it had confirmed changes the epoch.
+//! - A store that lost messages it had confirmed changes the epoch. What it finds damaged it does not serve: who
+//!   asks for it gets an error, never less, and never something else.
 //! - An erasure takes contents out of messages that are kept, and no message out of its channel.
 
 mod erasure;
@@ -115,10 +116,20 @@ pub struct StoreFailure {
     pub incident: Arc<str>,
     /// When to try again, ms.
     pub retry_after_ms: u64,
+    /// Whether what is stored is not what was stored: it is not served, and waiting does not mend it.
+    pub is_damage: bool,
 }
 
 impl fmt::Display for StoreFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_damage {
+            return write!(
+                f,
+                "a part of what is stored here is damaged and is not served (incident {}); whoever runs the server \
+                 finds the place with `bmt-server check-store`",
+                self.incident
+            );
+        }
         write!(
             f,
             "the message store does not answer (incident {}); nothing is lost, try again in a moment",

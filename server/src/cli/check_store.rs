@@ -44,7 +44,8 @@ pub(super) fn run(settings: Settings) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{}\nThe server refuses to start on a database whose pages are damaged; restore it from a backup.",
+        "{}\nThe server refuses to start on a database whose pages or channels are damaged, and serves no message whose \
+         checksum is wrong; restore it from a backup.",
         problems.join("\n")
     ))
 }

@@ -2,8 +2,8 @@
 //!
 //! Write-ahead log, `synchronous=FULL`: a commit is on the disk when it returns. One thread writes (`writer.rs`),
 //! a few read (`readers.rs`), each from a snapshot, so nobody waits for anybody but the publishers for their
-//! commit. What the tables are is in `schema.rs`; what a database is checked for before it is trusted, there and
-//! in `mark.rs`.
+//! commit. What the tables are is in `schema.rs`; what a database is checked for before it is trusted, there, in
+//! `mark.rs` and, for each row that is read, in `sums.rs`.
 
 mod amending;
 mod erasing;
@@ -16,8 +16,10 @@ mod pace;
 mod place;
 mod readers;
 mod reads;
+mod row;
 mod rows;
 mod schema;
+mod sums;
 mod traces;
 mod writer;
 
@@ -163,5 +165,6 @@ fn closed() -> StoreFailure {
         term: 0,
         incident: "closed".into(),
         retry_after_ms: CLOSED_RETRY_MS,
+        is_damage: false,
     }
 }

@@ -10,7 +10,9 @@ use rusqlite::{Connection, ToSql, params};
 
 use super::place::place;
 use super::reads::{ReadError, entry, select};
-use super::rows::{Row, join_attachments};
+use super::row::Row;
+use super::rows::{damaged, join_attachments};
+use super::sums;
 
 /// Changes the messages that a draft amends; answers their new forms, or why it cannot.
 pub(super) fn amend(
@@ -27,9 +29,11 @@ pub(super) fn amend(
     let target = &amendment.amends.target;
     let by_id = concat!(select!(), " WHERE id = ?1 AND place BETWEEN ?2 AND ?3 LIMIT ?4");
     let too_old = retention.expired_until_ms(draft.timestamp);
-    let found = find(transaction, by_id, (&target.as_str(), 1), draft, row, seqs)?
-        .pop()
-        .filter(|found| too_old == 0 || found.message.timestamp > too_old);
+    let found = match find(transaction, by_id, (&target.as_str(), 1), draft, row, seqs) {
+        Ok(mut found) => found.pop(),
+        Err(error) => return refuse(error),
+    };
+    let found = found.filter(|found| too_old == 0 || found.message.timestamp > too_old);
     let Some(found) = found else {
         return Ok(Err(amendment.gone()));
     };
@@ -42,7 +46,10 @@ pub(super) fn amend(
         " WHERE amends = ?1 AND place BETWEEN ?2 AND ?3 LIMIT ?4"
     );
     let edit = Amends::edit_of(target).to_string();
-    let edits = find(transaction, by_target, (&edit, EDITS), draft, row, seqs)?;
+    let edits = match find(transaction, by_target, (&edit, EDITS), draft, row, seqs) {
+        Ok(edits) => edits,
+        Err(error) => return refuse(error),
+    };
     if let Err(refused) = amendment.admit(edits.len()) {
         return Ok(Err(refused));
     }
@@ -56,6 +63,14 @@ pub(super) fn amend(
     Ok(Ok(amended))
 }
 
+/// Damage refuses the one who met it; a failing database, everybody in the commit.
+fn refuse<T>(error: ReadError) -> rusqlite::Result<Result<T, Failure>> {
+    match error {
+        ReadError::Sqlite(error) => Err(error),
+        ReadError::Damaged(what) => Ok(Err(damaged(&what))),
+    }
+}
+
 /// Messages of the channel by what is asked of them, at most so many.
 fn find(
     transaction: &Connection,
@@ -64,14 +79,14 @@ fn find(
     draft: &Draft,
     row: &Row,
     (from, through): (Seq, Seq),
-) -> rusqlite::Result<Vec<Entry>> {
+) -> Result<Vec<Entry>, ReadError> {
     let (from, through) = row.places(from, through);
     let most = i64::try_from(most).expect("a few");
     let mut statement = transaction.prepare_cached(sql)?;
     let mut rows = statement.query(params![key, from, through, most])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        found.push(entry(&draft.topic, row).map_err(ReadError::into_sqlite)?);
+        found.push(entry(&draft.topic, row)?);
     }
     Ok(found)
 }
@@ -93,6 +108,6 @@ pub(super) fn rewrite(transaction: &Connection, row: &Row, entry: &Entry) -> rus
             message.edited.map(u64::cast_signed),
             message.deleted,
             (!message.reactions.is_empty()).then_some(reactions),
-        ])
-        .map(|_| ())
+        ])?;
+    sums::renew(transaction, place(row.id(), message.seq))
 }

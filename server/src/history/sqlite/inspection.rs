@@ -1,13 +1,19 @@
-//! What `bmt-server check-store` asks of a message database: every page, every channel, and whether it is the newest.
+//! What `bmt-server check-store` asks of a message database: every page, every channel, every message's checksum, and
+//! whether it is the newest.
 
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
 use super::mark::Mark;
 use super::open_error::{OpenError, Why};
-use super::place::SEQ_BITS;
-use super::schema;
+use super::place::{SEQ_BITS, seq_of};
+use super::reads::{ReadError, select};
+use super::row::{Row, select_channel};
+use super::{schema, sums};
+
+/// Most problems of a kind that are told.
+const TOLD: usize = 100;
 
 /// A message database that was looked through whole, without changing it.
 #[derive(Debug)]
@@ -30,14 +36,23 @@ pub fn inspect(path: &Path) -> Result<Inspection, OpenError> {
     let confirmed =
         Mark::read(&path.with_extension("mark")).map_err(|error| OpenError::new(path, Why::Io(error)))?;
     let mut connection = schema::open_reader(path).map_err(failed)?;
-    schema::known_version(&connection).map_err(|why| OpenError::new(path, why))?;
+    let version = schema::known_version(&connection).map_err(|why| OpenError::new(path, why))?;
     let snapshot = connection.transaction().map_err(failed)?;
-    look_through(&snapshot, confirmed).map_err(failed)
+    look_through(&snapshot, version, confirmed).map_err(failed)
 }
 
-fn look_through(snapshot: &Connection, confirmed: Option<u64>) -> rusqlite::Result<Inspection> {
+fn look_through(
+    snapshot: &Connection,
+    version: usize,
+    confirmed: Option<u64>,
+) -> rusqlite::Result<Inspection> {
     let mut problems = pages(snapshot)?;
     problems.extend(holes(snapshot)?);
+    // The next start of the server gives an older database its sums.
+    if version >= schema::SUMMED {
+        problems.extend(unsound_channels(snapshot)?);
+        problems.extend(unsound_messages(snapshot)?);
+    }
     let commits = schema::commits(snapshot)?;
     match confirmed {
         Some(confirmed) if confirmed > commits => problems.push(format!(
@@ -93,6 +108,53 @@ fn holes(snapshot: &Connection) -> rusqlite::Result<Vec<String>> {
         ))
     })?;
     found.collect()
+}
+
+/// Channels whose rows are not as they were written; the first hundred.
+fn unsound_channels(snapshot: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut query = snapshot.prepare(select_channel!())?;
+    let mut rows = query.query([])?;
+    let mut problems = Vec::new();
+    while problems.len() < TOLD
+        && let Some(row) = rows.next()?
+    {
+        match Row::read(row) {
+            Ok(_) => {}
+            Err(ReadError::Sqlite(error)) => return Err(error),
+            Err(ReadError::Damaged(what)) => problems.push(format!(
+                "{what}: the server does not start, for nobody knows what the channel holds"
+            )),
+        }
+    }
+    Ok(problems)
+}
+
+/// Messages that are not as they were written; the first hundred.
+fn unsound_messages(snapshot: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut query = snapshot.prepare(select!())?;
+    let mut rows = query.query([])?;
+    let mut problems = Vec::new();
+    while problems.len() < TOLD
+        && let Some(row) = rows.next()?
+    {
+        if sums::is_sound(row, sums::MESSAGE)? {
+            continue;
+        }
+        let place: i64 = row.get(0)?;
+        let channel: Option<String> = snapshot
+            .query_row(
+                "SELECT name FROM channels WHERE id = ?1",
+                [place >> SEQ_BITS],
+                |row| row.get(0),
+            )
+            .optional()?;
+        problems.push(format!(
+            "the checksum of message {} of the channel {} is wrong: neither it nor a page that it would be on is served",
+            seq_of(place),
+            channel.unwrap_or_else(|| "that is missing".to_owned())
+        ));
+    }
+    Ok(problems)
 }
 
 #[cfg(test)]

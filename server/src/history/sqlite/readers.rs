@@ -16,6 +16,8 @@ use crate::history::{Done, StoreFailure, mint};
 const READERS: usize = 3;
 /// When a reader should come again whose read failed, ms.
 const RETRY_MS: u64 = 1_000;
+/// The same where what is stored is damaged, ms: it stays so until somebody restores it.
+const DAMAGE_RETRY_MS: u64 = 60_000;
 
 type Job = Box<dyn FnOnce(&mut Reader) + Send>;
 
@@ -85,12 +87,14 @@ impl Reader {
         });
         answered.map_err(|error| {
             let incident = mint::incident();
+            let is_damage = matches!(error, ReadError::Damaged(_));
             error!(%incident, %error, path = %self.path.display(), "messages cannot be read");
             StoreFailure {
                 // A read says nothing about what is written.
                 term: 0,
                 incident,
-                retry_after_ms: RETRY_MS,
+                retry_after_ms: if is_damage { DAMAGE_RETRY_MS } else { RETRY_MS },
+                is_damage,
             }
         })
     }

@@ -12,14 +12,15 @@ use bmt_shared::position::{Epoch, Seq};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::place::seq_of;
-use super::rows::{Row, find_row, priority_of, split_attachments};
-use super::schema;
+use super::row::Row;
+use super::rows::{priority_of, split_attachments};
+use super::{schema, sums};
 
-/// The beginning of a question for messages, with the columns that [`entry`] reads.
+/// The beginning of a question for messages, with the columns that [`entry`] reads and their sum.
 macro_rules! select {
     () => {
         "SELECT place, id, sender, key, payload, attachments, priority, timestamp, expires_at,
-             amends, edited, deleted, reactions FROM messages"
+             amends, edited, deleted, reactions, sum FROM messages"
     };
 }
 pub(super) use select;
@@ -45,16 +46,6 @@ impl fmt::Display for ReadError {
     }
 }
 
-impl ReadError {
-    /// For questions that are asked within a change.
-    pub(super) fn into_sqlite(self) -> rusqlite::Error {
-        match self {
-            Self::Sqlite(error) => error,
-            Self::Damaged(what) => rusqlite::Error::ToSqlConversionFailure(what.into()),
-        }
-    }
-}
-
 impl From<rusqlite::Error> for ReadError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
@@ -69,7 +60,7 @@ pub(super) fn open(
     now_ms: u64,
 ) -> Result<Opened, ReadError> {
     let snapshot = connection.unchecked_transaction()?;
-    let Some(row) = find_row(&snapshot, topic)? else {
+    let Some(row) = Row::find(&snapshot, topic)? else {
         return Ok(Opened {
             epoch: Epoch::new(&schema::epoch(&snapshot)?),
             top: 0,
@@ -79,7 +70,7 @@ pub(super) fn open(
             created_ms: None,
         });
     };
-    let oldest = oldest_kept(&snapshot, &row, retention, now_ms)?;
+    let oldest = oldest_kept(&snapshot, topic, &row, retention, now_ms)?;
     let bounds = Bounds {
         messages: OPENED_MESSAGES,
         bytes: TAIL_BYTES,
@@ -88,16 +79,13 @@ pub(super) fn open(
     };
     let (newest, _) = run(&snapshot, topic, &row, (oldest, row.top), true, &bounds)?;
     let readers = readers(&snapshot, &row)?;
-    let created_ms = snapshot
-        .prepare_cached("SELECT created_at FROM channels WHERE id = ?1")?
-        .query_row([row.id()], |found| found.get::<_, Option<i64>>(0))?;
     Ok(Opened {
         epoch: row.epoch,
         top: row.top,
         oldest,
         newest,
         readers,
-        created_ms: created_ms.map(i64::cast_unsigned),
+        created_ms: row.created_ms,
     })
 }
 
@@ -118,7 +106,7 @@ fn readers(snapshot: &Connection, row: &Row) -> Result<Vec<(UserId, Seq)>, ReadE
 /// A run of messages.
 pub(super) fn read(connection: &Connection, read: &Read) -> Result<Page, ReadError> {
     let snapshot = connection.unchecked_transaction()?;
-    let Some(row) = find_row(&snapshot, &read.topic)? else {
+    let Some(row) = Row::find(&snapshot, &read.topic)? else {
         return Ok(Page {
             epoch: Epoch::new(&schema::epoch(&snapshot)?),
             oldest: 1,
@@ -126,7 +114,7 @@ pub(super) fn read(connection: &Connection, read: &Read) -> Result<Page, ReadErr
             more: false,
         });
     };
-    let oldest = oldest_kept(&snapshot, &row, read.retention, read.now_ms)?;
+    let oldest = oldest_kept(&snapshot, &read.topic, &row, read.retention, read.now_ms)?;
     let bounds = Bounds {
         messages: read.messages,
         bytes: read.bytes,
@@ -204,7 +192,9 @@ fn run(
     Ok((entries, more))
 }
 
+/// The message of a row of [`select`], if it is as it was written.
 pub(super) fn entry(topic: &ChannelName, row: &rusqlite::Row<'_>) -> Result<Entry, ReadError> {
+    verify(topic, row)?;
     let seq = seq_of(row.get(0)?);
     let damaged = |what: &str| ReadError::Damaged(format!("message {seq} of {topic}: {what}"));
     let text = |at| -> Result<&str, ReadError> {
@@ -256,20 +246,57 @@ pub(super) fn entry(topic: &ChannelName, row: &rusqlite::Row<'_>) -> Result<Entr
 }
 
 /// Oldest seq that the retention lets stand: the disk follows it at leisure.
-fn oldest_kept(snapshot: &Connection, row: &Row, retention: Retention, now_ms: u64) -> rusqlite::Result<Seq> {
+fn oldest_kept(
+    snapshot: &Connection,
+    topic: &ChannelName,
+    row: &Row,
+    retention: Retention,
+    now_ms: u64,
+) -> Result<Seq, ReadError> {
     let oldest = row.oldest().max(retention.oldest_by_size(row.top));
     if retention.ttl_ms == 0 || oldest > row.top {
         return Ok(oldest);
     }
-    let (from, to) = row.places(oldest, row.top);
-    let young: Option<i64> = snapshot
+    let too_old = retention.expired_until_ms(now_ms);
+    first_young(snapshot, topic, row, (oldest, row.top), too_old)
+}
+
+/// The first message from one seq through another that was taken after `too_old`; where all are too old, the one
+/// behind them.
+pub(super) fn first_young(
+    connection: &Connection,
+    topic: &ChannelName,
+    row: &Row,
+    (from, through): (Seq, Seq),
+    too_old: u64,
+) -> Result<Seq, ReadError> {
+    let (first, last) = row.places(from, through);
+    let young: Option<i64> = connection
         .prepare_cached(
             "SELECT place FROM messages WHERE place BETWEEN ?1 AND ?2 AND timestamp > ?3 ORDER BY place LIMIT 1",
         )?
-        .query_row(
-            [from, to, retention.expired_until_ms(now_ms).cast_signed()],
-            |row| row.get(0),
-        )
+        .query_row([first, last, too_old.cast_signed()], |row| row.get(0))
         .optional()?;
-    Ok(young.map_or(row.top + 1, seq_of))
+    let young = young.map_or(through + 1, seq_of);
+    if young > from {
+        // Times ascend: where the last one that is too old is sound, so is what is said of those before it. A
+        // damaged time must not make a history shorter.
+        let mut statement = connection.prepare_cached(concat!(select!(), " WHERE place = ?1"))?;
+        let mut found = statement.query([row.places(young - 1, young - 1).0])?;
+        let last = found.next()?;
+        let last = last.ok_or_else(|| ReadError::Damaged(format!("{topic} has no message {}", young - 1)))?;
+        verify(topic, last)?;
+    }
+    Ok(young)
+}
+
+/// Whether a message that was read is as it was written.
+fn verify(topic: &ChannelName, row: &rusqlite::Row<'_>) -> Result<(), ReadError> {
+    if sums::is_sound(row, sums::MESSAGE)? {
+        return Ok(());
+    }
+    let seq = seq_of(row.get(0)?);
+    Err(ReadError::Damaged(format!(
+        "message {seq} of {topic}: its checksum is wrong"
+    )))
 }

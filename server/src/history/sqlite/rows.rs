@@ -5,16 +5,20 @@ use std::sync::Arc;
 
 use bmt_server_core::channel::{Appended, Draft, Entry, Fingerprint, READERS, ReadMark, Retention};
 use bmt_shared::channel::ChannelName;
+use bmt_shared::error::{ErrorCode, Failure};
 use bmt_shared::id::ServerMessageId;
 use bmt_shared::message::Priority;
 use bmt_shared::position::{Epoch, Seq};
 use bytes::Bytes;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, params};
+use tracing::error;
 
-use super::amending;
 use super::place::place;
-use super::schema;
-use crate::history::Append;
+use super::reads::{ReadError, first_young};
+use super::row::Row;
+use super::{amending, sums};
+use crate::history::{Append, mint};
 
 /// Channels whose row the writer remembers; beyond that it forgets all and reads them again.
 const REMEMBERED_CHANNELS: usize = 50_000;
@@ -26,17 +30,6 @@ const AGED_AT_ONCE: u64 = 256;
 const AGING_MS: u64 = 10_000;
 /// Keys that are forgotten in one transaction.
 const FORGOTTEN_AT_ONCE: usize = 1_024;
-
-/// A channel's row as it will be when the transaction is committed.
-#[derive(Clone, Debug)]
-pub(super) struct Row {
-    id: i64,
-    pub(super) epoch: Epoch,
-    pub(super) top: Seq,
-    oldest: Seq,
-    /// When its messages were looked at for their age, ms since the Unix epoch.
-    aged_at_ms: u64,
-}
 
 /// What becomes of an append when its transaction is committed.
 pub(super) enum Fate {
@@ -76,8 +69,12 @@ impl Rows {
         window_ms: u64,
     ) -> rusqlite::Result<Fate> {
         let Append { draft, retention } = append;
-        let mut row = self.row(transaction, &draft.topic)?;
-        if let Some(known) = find_key(transaction, row.id, draft)? {
+        let mut row = match self.row(transaction, &draft.topic) {
+            Ok(row) => row,
+            Err(ReadError::Sqlite(error)) => return Err(error),
+            Err(ReadError::Damaged(what)) => return Ok(Fate::Known(Appended::Refused(damaged(&what)))),
+        };
+        if let Some(known) = find_key(transaction, row.id(), draft)? {
             return Ok(Fate::Known(known));
         }
         let amended = match amending::amend(transaction, &row, draft, *retention)? {
@@ -87,15 +84,11 @@ impl Rows {
         row.top += 1;
         insert_key(transaction, &row, draft, window_ms)?;
         insert_message(transaction, &row, draft)?;
-        trim(transaction, &mut row, *retention, draft.timestamp)?;
-        transaction
-            .prepare_cached("UPDATE channels SET top = ?2, oldest = ?3 WHERE id = ?1")?
-            .execute([row.id, row.top.cast_signed(), row.oldest.cast_signed()])?;
+        trim(transaction, &draft.topic, &mut row, *retention, draft.timestamp)?;
         if row.top == 1 {
-            transaction
-                .prepare_cached("UPDATE channels SET created_at = ?2 WHERE id = ?1")?
-                .execute([row.id, draft.timestamp.cast_signed()])?;
+            row.created_ms = Some(draft.timestamp);
         }
+        row.keep(transaction, &draft.topic)?;
         let fate = Fate::Stored {
             seq: row.top,
             epoch: row.epoch.clone(),
@@ -107,13 +100,21 @@ impl Rows {
 
     /// Keeps a read position in an open transaction.
     pub(super) fn mark(&mut self, transaction: &Connection, mark: &ReadMark) -> rusqlite::Result<()> {
-        let row = self.row(transaction, &mark.topic)?;
+        let row = match self.row(transaction, &mark.topic) {
+            Ok(row) => row,
+            Err(ReadError::Sqlite(error)) => return Err(error),
+            // It shares the fate of a batch that has nothing to do with it; the log has it.
+            Err(ReadError::Damaged(what)) => {
+                damaged(&what);
+                return Ok(());
+            }
+        };
         transaction
             .prepare_cached(
                 "INSERT INTO reads VALUES (?1, ?2, ?3)
                  ON CONFLICT (channel, user) DO UPDATE SET seq = max(seq, excluded.seq)",
             )?
-            .execute(params![row.id, mark.user.as_str(), mark.seq.cast_signed()])?;
+            .execute(params![row.id(), mark.user.as_str(), mark.seq.cast_signed()])?;
         self.known.insert(mark.topic.clone(), row);
         Ok(())
     }
@@ -128,16 +129,16 @@ impl Rows {
         self.known.remove(topic);
     }
 
-    fn row(&mut self, transaction: &Connection, topic: &ChannelName) -> rusqlite::Result<Row> {
+    fn row(&mut self, transaction: &Connection, topic: &ChannelName) -> Result<Row, ReadError> {
         if let Some(row) = self.known.get(topic) {
             return Ok(row.clone());
         }
         if self.known.len() >= REMEMBERED_CHANNELS {
             self.known.clear();
         }
-        match find_row(transaction, topic)? {
+        match Row::find(transaction, topic)? {
             Some(row) => Ok(row),
-            None => insert_row(transaction, topic),
+            None => Ok(Row::insert(transaction, topic)?),
         }
     }
 }
@@ -149,14 +150,31 @@ pub(super) fn trim_by_age(
     retention: Retention,
     now_ms: u64,
 ) -> rusqlite::Result<()> {
-    let Some(mut row) = find_row(transaction, topic)? else {
-        return Ok(());
+    let mut row = match Row::find(transaction, topic) {
+        Ok(Some(row)) => row,
+        Ok(None) => return Ok(()),
+        Err(ReadError::Sqlite(error)) => return Err(error),
+        // Nobody is kept waiting by it; whoever uses the channel is told.
+        Err(ReadError::Damaged(what)) => {
+            damaged(&what);
+            return Ok(());
+        }
     };
-    trim(transaction, &mut row, retention, now_ms)?;
-    transaction
-        .prepare_cached("UPDATE channels SET oldest = ?2 WHERE id = ?1")?
-        .execute([row.id, row.oldest.cast_signed()])
-        .map(|_| ())
+    trim(transaction, topic, &mut row, retention, now_ms)?;
+    row.keep(transaction, topic)
+}
+
+/// What a publisher is told where what is stored cannot be trusted. Others in the same commit are not concerned.
+pub(super) fn damaged(what: &str) -> Failure {
+    let incident = mint::incident();
+    error!(%incident, what, "the message database is damaged; what is damaged is not served");
+    Failure::new(
+        ErrorCode::ServerError,
+        format!(
+            "what is stored here is damaged, and nothing is built on it (incident {incident}); whoever runs the \
+             server finds the place with `bmt-server check-store`"
+        ),
+    )
 }
 
 /// Lets go the lowest read positions of a channel, where there are more than a channel keeps.
@@ -181,53 +199,6 @@ pub(super) fn forget_keys(transaction: &Connection, now_ms: u64) -> rusqlite::Re
         )?
         .execute([now_ms.cast_signed(), limit])?;
     Ok(forgotten == FORGOTTEN_AT_ONCE)
-}
-
-pub(super) fn find_row(connection: &Connection, topic: &ChannelName) -> rusqlite::Result<Option<Row>> {
-    connection
-        .prepare_cached("SELECT id, epoch, top, oldest FROM channels WHERE name = ?1")?
-        .query_row([topic.as_str()], |row| {
-            Ok(Row {
-                id: row.get(0)?,
-                epoch: Epoch::new(row.get_ref(1)?.as_str()?),
-                top: row.get::<_, i64>(2)?.cast_unsigned(),
-                oldest: row.get::<_, i64>(3)?.cast_unsigned(),
-                aged_at_ms: 0,
-            })
-        })
-        .optional()
-}
-
-impl Row {
-    /// Row numbers of its messages from one seq through another.
-    pub(super) fn places(&self, from: Seq, through: Seq) -> (i64, i64) {
-        (place(self.id, from), place(self.id, through))
-    }
-
-    /// Its number in the tables.
-    pub(super) fn id(&self) -> i64 {
-        self.id
-    }
-
-    /// Oldest seq there is a row for; one above the newest where there is none.
-    pub(super) fn oldest(&self) -> Seq {
-        self.oldest
-    }
-}
-
-fn insert_row(transaction: &Connection, topic: &ChannelName) -> rusqlite::Result<Row> {
-    // The numbering that readers were told of while the channel had no row.
-    let epoch = schema::epoch(transaction)?;
-    transaction
-        .prepare_cached("INSERT INTO channels (name, epoch, top, oldest) VALUES (?1, ?2, 0, 1)")?
-        .execute(params![topic.as_str(), epoch])?;
-    Ok(Row {
-        id: transaction.last_insert_rowid(),
-        epoch: Epoch::new(&epoch),
-        top: 0,
-        oldest: 1,
-        aged_at_ms: 0,
-    })
 }
 
 fn find_key(transaction: &Connection, channel: i64, draft: &Draft) -> rusqlite::Result<Option<Appended>> {
@@ -262,7 +233,7 @@ fn insert_key(transaction: &Connection, row: &Row, draft: &Draft, window_ms: u64
         .prepare_cached("INSERT OR REPLACE INTO keys VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
         .execute(params![
             draft.from.as_str(),
-            row.id,
+            row.id(),
             draft.key.as_str(),
             draft.fingerprint.bytes(),
             draft.id.as_str(),
@@ -273,34 +244,45 @@ fn insert_key(transaction: &Connection, row: &Row, draft: &Draft, window_ms: u64
 }
 
 fn insert_message(transaction: &Connection, row: &Row, draft: &Draft) -> rusqlite::Result<()> {
-    transaction
-        .prepare_cached(
-            "INSERT INTO messages (place, id, sender, key, payload, attachments, priority, timestamp, expires_at,
-                 amends) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-        )?
-        .execute(params![
-            place(row.id, row.top),
-            draft.id.as_str(),
-            draft.from.as_str(),
-            draft.key.as_str(),
-            draft.payload.json(),
-            join_attachments(draft.payload.attachments()),
-            priority_number(draft.priority),
-            draft.timestamp.cast_signed(),
-            draft
-                .expires_at_ms
-                .map(|at| i64::try_from(at).unwrap_or(i64::MAX)),
-            draft
-                .amendment
+    let attachments = join_attachments(draft.payload.attachments());
+    let amends = draft.amendment.as_ref().map(|made| made.amends.to_string());
+    let expires = draft
+        .expires_at_ms
+        .map(|at| i64::try_from(at).unwrap_or(i64::MAX));
+    sums::write(
+        transaction,
+        "INSERT INTO messages (place, id, sender, key, payload, attachments, priority, timestamp, expires_at,
+             amends, edited, deleted, reactions, sum)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        &[
+            ValueRef::Integer(place(row.id(), row.top)),
+            ValueRef::Text(draft.id.as_str().as_bytes()),
+            ValueRef::Text(draft.from.as_str().as_bytes()),
+            ValueRef::Text(draft.key.as_str().as_bytes()),
+            ValueRef::Text(draft.payload.json().as_bytes()),
+            attachments.as_deref().map_or(ValueRef::Null, ValueRef::Blob),
+            ValueRef::Integer(priority_number(draft.priority)),
+            ValueRef::Integer(draft.timestamp.cast_signed()),
+            expires.map_or(ValueRef::Null, ValueRef::Integer),
+            amends
                 .as_ref()
-                .map(|amendment| amendment.amends.to_string()),
-        ])
-        .map(|_| ())
+                .map_or(ValueRef::Null, |amends| ValueRef::Text(amends.as_bytes())),
+            ValueRef::Null,
+            ValueRef::Integer(0),
+            ValueRef::Null,
+        ],
+    )
 }
 
 /// Lets go of what is no longer kept, now and then and a piece at a time: the limits are exact for readers, who
 /// judge by the numbers, and the disk follows.
-fn trim(transaction: &Connection, row: &mut Row, retention: Retention, now_ms: u64) -> rusqlite::Result<()> {
+fn trim(
+    transaction: &Connection,
+    topic: &ChannelName,
+    row: &mut Row,
+    retention: Retention,
+    now_ms: u64,
+) -> rusqlite::Result<()> {
     let by_size = retention.oldest_by_size(row.top).max(row.oldest);
     let surplus = by_size - row.oldest;
     let slack = retention
@@ -312,7 +294,20 @@ fn trim(transaction: &Connection, row: &mut Row, retention: Retention, now_ms: u
     }
     if retention.ttl_ms > 0 && row.aged_at_ms + AGING_MS <= now_ms {
         row.aged_at_ms = now_ms;
-        oldest = oldest.max(first_young(transaction, row, retention.expired_until_ms(now_ms))?);
+        let through = row.top.min(row.oldest + AGED_AT_ONCE - 1);
+        let looked_at = (row.oldest, through);
+        match first_young(
+            transaction,
+            topic,
+            row,
+            looked_at,
+            retention.expired_until_ms(now_ms),
+        ) {
+            Ok(young) => oldest = oldest.max(young),
+            Err(ReadError::Sqlite(error)) => return Err(error),
+            // Nothing goes by a time that cannot be trusted.
+            Err(ReadError::Damaged(what)) => drop(damaged(&what)),
+        }
     }
     if oldest > row.oldest {
         let (from, below) = row.places(row.oldest, oldest);
@@ -322,20 +317,6 @@ fn trim(transaction: &Connection, row: &mut Row, retention: Retention, now_ms: u
         row.oldest = oldest;
     }
     Ok(())
-}
-
-/// The first of the oldest messages that was taken after `too_old`; where all that are looked at are too old, the
-/// one behind them.
-fn first_young(transaction: &Connection, row: &Row, too_old: u64) -> rusqlite::Result<Seq> {
-    let through = row.top.min(row.oldest + AGED_AT_ONCE - 1);
-    let (from, to) = row.places(row.oldest, through);
-    let young: Option<i64> = transaction
-        .prepare_cached(
-            "SELECT place FROM messages WHERE place BETWEEN ?1 AND ?2 AND timestamp > ?3 ORDER BY place LIMIT 1",
-        )?
-        .query_row([from, to, too_old.cast_signed()], |row| row.get(0))
-        .optional()?;
-    Ok(young.map_or(through + 1, super::place::seq_of))
 }
 
 fn priority_number(priority: Priority) -> i64 {

@@ -9,6 +9,9 @@ use tracing::{error, info};
 use super::mark::Mark;
 use super::open_error::{OpenError, Why};
 use super::place::SEQ_BITS;
+use super::reads::ReadError;
+use super::row::{Row, select_channel};
+use super::sums;
 use crate::history::mint;
 
 /// Marks a database as ours: "BMTm".
@@ -72,7 +75,13 @@ const MIGRATIONS: &[&str] = &[
     UPDATE channels SET created_at = (
         SELECT timestamp FROM messages WHERE place = (channels.id << 36) + channels.oldest
     );",
+    // A checksum of each message and each channel's row (see `sums.rs`).
+    "ALTER TABLE messages ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE channels ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;",
 ];
+
+/// The version in which rows have checksums.
+pub(super) const SUMMED: usize = 5;
 
 /// Databases up to this size are checked whole at every start, in well under the 3 s that a start may take. A
 /// larger one is checked by what is read.
@@ -94,8 +103,14 @@ const LOG_BYTES: i64 = 64 * 1_024 * 1_024;
 pub(super) fn open_first(path: &Path, mark: (&Mark, Option<u64>)) -> Result<Connection, OpenError> {
     let failed = |error| OpenError::new(path, Why::Sqlite(error));
     let mut connection = connect(path, true).map_err(failed)?;
-    migrate(&mut connection).map_err(|why| OpenError::new(path, why))?;
-    check(&connection).map_err(|why| OpenError::new(path, why))?;
+    let why = |why| OpenError::new(path, why);
+    let found = known_version(&connection).map_err(why)?;
+    // Before the migration, which takes what it finds for sound.
+    if found > 0 {
+        check(&connection).map_err(why)?;
+    }
+    migrate(&mut connection, found).map_err(why)?;
+    check_channels(&connection).map_err(why)?;
     let (mark, confirmed) = mark;
     let commits = commits(&connection).map_err(failed)?;
     // Without a mark there is no telling whether the database is the newest there was.
@@ -178,8 +193,7 @@ pub(super) fn known_version(connection: &Connection) -> Result<usize, Why> {
     usize::try_from(found).map_err(|_| Why::Foreign)
 }
 
-fn migrate(connection: &mut Connection) -> Result<(), Why> {
-    let done = known_version(connection)?;
+fn migrate(connection: &mut Connection, done: usize) -> Result<(), Why> {
     for (at, step) in MIGRATIONS.iter().enumerate().skip(done) {
         migrate_to(connection, at + 1, step).map_err(Why::Sqlite)?;
         info!(version = at + 1, "the message database was migrated");
@@ -197,6 +211,10 @@ fn migrate_to(connection: &mut Connection, version: usize, step: &str) -> rusqli
             "INSERT INTO store (one, epoch, commits) VALUES (1, ?1, 0)",
             [mint::epoch().as_str()],
         )?;
+    }
+    if version == SUMMED {
+        sums::renew_messages(&transaction)?;
+        sums::renew_channels(&transaction)?;
     }
     transaction.commit()
 }
@@ -240,12 +258,37 @@ fn check(connection: &Connection) -> Result<(), Why> {
     }
 }
 
+/// Looks through the channels' rows, however large the file: what they say decides what there is to serve. Messages
+/// are held to their sums when they are read.
+fn check_channels(connection: &Connection) -> Result<(), Why> {
+    // A name that is damaged in the index would make a channel that has messages look new.
+    let found: String = connection
+        .query_row("PRAGMA integrity_check(channels)", [], |row| row.get(0))
+        .map_err(Why::Sqlite)?;
+    if found != "ok" {
+        return Err(Why::Damaged(found));
+    }
+    let looked_through = || {
+        let mut statement = connection.prepare(select_channel!())?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            Row::read(row)?;
+        }
+        Ok(())
+    };
+    looked_through().map_err(|error| match error {
+        ReadError::Sqlite(error) => Why::Sqlite(error),
+        ReadError::Damaged(what) => Why::Damaged(what),
+    })
+}
+
 /// Notes the start, and a new numbering for everything where messages were lost.
 fn begin(connection: &mut Connection, lost: bool, commits: u64) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     if lost {
         let epoch = mint::epoch();
         transaction.execute("UPDATE channels SET epoch = ?1", [epoch.as_str()])?;
+        sums::renew_channels(&transaction)?;
         transaction.execute("UPDATE store SET epoch = ?1", [epoch.as_str()])?;
     }
     transaction.execute("UPDATE store SET commits = ?1", params![commits.cast_signed()])?;

@@ -1,5 +1,7 @@
 //! What the conformance suite does not reach: the file, its damages, and failing commits.
 
+mod damage;
+
 use std::fs::{self, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};

@@ -13,7 +13,8 @@ use bmt_shared::json;
 use rusqlite::{Connection, OpenFlags, params};
 
 use super::place::{SEQ_BITS, seq_of};
-use super::schema;
+use super::reads::select;
+use super::{schema, sums};
 
 /// How long the writer may take to let a change in.
 const BUSY: Duration = Duration::from_secs(5);
@@ -47,6 +48,8 @@ pub struct Trace {
     pub is_deleted: bool,
     /// Whether it is an edit, a deletion or a reaction, which cannot itself be deleted.
     pub is_amendment: bool,
+    /// Whether it is as it was written: if not, nothing that stands here can be trusted.
+    pub is_sound: bool,
 }
 
 impl From<&Entry> for Trace {
@@ -62,6 +65,8 @@ impl From<&Entry> for Trace {
             edited: message.edited,
             is_deleted: message.deleted,
             is_amendment: entry.amends.is_some(),
+            // In memory, or verified when it was read.
+            is_sound: true,
         }
     }
 }
@@ -88,6 +93,9 @@ impl Traces {
     /// Where the database cannot be read.
     pub fn next_page(&mut self, most: u32) -> rusqlite::Result<Vec<Trace>> {
         let mut statement = self.connection.prepare_cached(&self.question)?;
+        let mut whole = self
+            .connection
+            .prepare_cached(concat!(select!(), " WHERE place = ?1"))?;
         let user = self.traced.user.as_str();
         // As it stands in the JSON of reactions; an emoji that is just this is looked at in vain.
         let mut quoted = String::new();
@@ -106,6 +114,7 @@ impl Traces {
                 edited: row.get::<_, Option<i64>>(6)?.map(i64::cast_unsigned),
                 is_deleted: row.get(7)?,
                 is_amendment: row.get(8)?,
+                is_sound: whole.query_row([self.behind], |row| sums::is_sound(row, sums::MESSAGE))?,
             });
         }
         Ok(page)

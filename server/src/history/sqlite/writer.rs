@@ -129,6 +129,7 @@ impl Writer {
                 term: 0,
                 incident: "none".into(),
                 retry_after_ms: RETRY_MS,
+                is_damage: false,
             },
             commits,
         })

@@ -77,6 +77,7 @@ impl Gate {
             term: known,
             incident: "planted".into(),
             retry_after_ms: 7,
+            is_damage: false,
         })
     }
 }
