@@ -33,6 +33,12 @@ impl MemoryHistory {
         }
     }
 
+    /// How many channels it remembers.
+    #[cfg(test)]
+    pub(crate) fn streams(&self) -> usize {
+        self.lock().len()
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<ChannelName, Kept>> {
         self.streams
             .lock()

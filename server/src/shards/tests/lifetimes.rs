@@ -7,9 +7,11 @@ use std::time::Duration;
 use bmt_shared::event::{PresenceAction, ServerEvent};
 use bmt_shared::reply::Reply;
 use bmt_shared::request::Subscribe;
+use futures_util::future::join_all;
 
 use super::gate::Gate;
-use super::{Client, in_memory, one, settle, start, topic};
+use super::{Client, Settings, WINDOW_MS, in_memory, one, settle, start, topic};
+use crate::history::{Histories, MemoryHistory};
 use crate::outbox::Outgoing;
 
 #[tokio::test]
@@ -71,6 +73,43 @@ async fn a_channel_that_nobody_uses_leaves_the_memory_and_comes_back_whole() {
     let again = alice.subscribe(Subscribe::to(topic("public:a"))).await;
     assert_eq!((again.seq, again.epoch), (1, before.epoch));
     assert_eq!(gate.opened.load(Ordering::SeqCst), 2);
+}
+
+/// Memory stays bounded however many channels somebody thinks up: who leaves one takes it along.
+#[tokio::test(start_paused = true)]
+async fn of_a_hundred_thousand_channels_made_and_left_nothing_stays() {
+    const WAVES: usize = 100;
+    const EACH: usize = 1_000;
+    let memory = Arc::new(MemoryHistory::new(WINDOW_MS));
+    let shards = start(Histories::new(memory.clone(), memory.clone()));
+    let alice = &Client::new(&shards, "c1", "alice");
+    for wave in 0..WAVES {
+        let name = move |n: usize| topic(&format!("public:w{wave}-{n}"));
+        // All at once, so that the shard has a full inbox and not a thousand turns.
+        let joining = (0..EACH).map(|n| {
+            alice.ask(move |shards, answer| shards.subscribe(&alice.me, Subscribe::to(name(n)), answer))
+        });
+        for reply in join_all(joining).await {
+            assert!(matches!(reply, Reply::Subscribed(_)));
+        }
+        assert_eq!((shards.largest(1).await.0, memory.streams()), (EACH, EACH));
+        let leaving = (0..EACH).map(|n| {
+            alice.ask(move |shards, answer| shards.unsubscribe(&alice.me.connection, name(n), answer))
+        });
+        for reply in join_all(leaving).await {
+            assert!(matches!(reply, Reply::Unsubscribed(_)));
+        }
+        // Somebody may come back in a moment: until then they stay.
+        assert_eq!(shards.largest(1).await.0, EACH);
+        let patience = Settings::default().empty_channel_ms + 10_000;
+        tokio::time::advance(Duration::from_millis(patience)).await;
+        settle().await;
+        assert_eq!(
+            (shards.largest(1).await.0, memory.streams()),
+            (0, 0),
+            "wave {wave}"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]
