@@ -460,14 +460,42 @@ async fn bad_polling_bodies_close_the_session() {
     }
 }
 
+/// FAULTS 24: as many as it says. Each is read and passed over; none of them begins a task or more time.
 #[tokio::test]
 async fn a_flood_of_pongs_before_authentication_changes_nothing() {
+    const PONGS: usize = 100_000;
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let server = TestServer::with(|config| config.limits.authenticate_ms = 60_000).await;
+    let before = tasks();
+    let quiet = Client::connect(&server, "quiet").await;
+    let taken = tasks() - before;
+    let mut client = Client::open(&server).await;
+    for _ in 0..PONGS {
+        client.socket.try_send(Message::text("3")).await.unwrap();
+    }
+    // Packets are read in their order: behind the answer nothing of the flood is left.
+    client.socket.send(connect_packet("floods")).await;
+    assert!(client.packet().await.starts_with("40"));
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while tasks() > before + 2 * taken {
+        assert!(
+            Instant::now() < deadline,
+            "{} tasks, a session takes {taken}",
+            tasks() - before
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    drop((quiet, client));
+    server.emptied().await;
+}
+
+#[tokio::test]
+async fn pongs_without_an_end_give_no_more_time_to_authenticate() {
     let server = TestServer::with(|config| config.limits.authenticate_ms = 500).await;
     let mut socket = Socket::open(&server.url(WEBSOCKET), &[]).await.unwrap();
-    for _ in 0..10_000 {
-        if socket.try_send(Message::text("3")).await.is_err() {
-            break;
-        }
+    let began = Instant::now();
+    while socket.try_send(Message::text("3")).await.is_ok() {
+        assert!(began.elapsed() < Duration::from_secs(15), "the flood goes on");
     }
     assert!(socket.close_code().await.is_none_or(|code| code < 3_000));
     server.emptied().await;
