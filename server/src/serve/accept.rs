@@ -136,7 +136,11 @@ pub(super) async fn accept(
         shutdown: node.shutdown.clone(),
     });
     loop {
-        pace.wait().await;
+        tokio::select! {
+            biased;
+            () = node.shutdown.begun() => break,
+            () = pace.wait() => {}
+        }
         let accepted = tokio::select! {
             biased;
             () = node.shutdown.begun() => break,

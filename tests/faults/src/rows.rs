@@ -1,6 +1,7 @@
 //! The rows of FAULTS that this suite runs, one file for each kind of fault.
 
 mod blackhole;
+mod commits;
 mod crowd;
 mod disk;
 mod fairness;
@@ -123,7 +124,7 @@ pub(crate) const ROWS: &[Row] = &[
         number: 78,
         what: "64 publishers, a sync for each commit",
         build: Build::Optimised,
-        run: |run| Box::pin(crowd::publishers(run)),
+        run: |run| Box::pin(commits::publishers(run)),
     },
     Row {
         number: 81,

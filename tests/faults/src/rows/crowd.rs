@@ -1,14 +1,11 @@
-//! Many at once: rows 15, 33, 54, 56 and 78.
+//! Many at once: rows 15, 33, 54 and 56.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::Write;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -273,69 +270,4 @@ async fn welcome(address: SocketAddr) -> Result<Duration, Stop> {
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     }
-}
-
-/// Publishers of row 78, and how long they publish.
-const PUBLISHERS: usize = 64;
-const PUBLISHING: Duration = Duration::from_secs(8);
-/// Syncs that are timed before.
-const SYNCS: u32 = 100;
-
-/// Row 78.
-pub(crate) async fn publishers(mut run: Run) -> Result<String, Stop> {
-    let (mut server, folder) = run.server(&[])?;
-    let address = server.address();
-    let bystanders = Bystanders::begin(&server).await?;
-    let sync = sync_latency(&folder).map_err(|error| failed(error.to_string()))?;
-    let mut publishing = JoinSet::new();
-    for number in 0..PUBLISHERS {
-        publishing.spawn(publish(address, number));
-    }
-    let mut latencies = Vec::new();
-    while let Some(acked) = publishing.join_next().await {
-        latencies.extend(acked.map_err(|error| failed(error.to_string()))??);
-    }
-    let held = bystanders.end(&mut server).await?;
-    latencies.sort_unstable();
-    let p99 = latencies
-        .get(latencies.len() * 99 / 100)
-        .copied()
-        .unwrap_or_default();
-    let rate = latencies.len() as f64 / PUBLISHING.as_secs_f64();
-    let share = rate * sync.as_secs_f64() / PUBLISHERS as f64;
-    let syncs = p99.as_secs_f64() / sync.as_secs_f64();
-    let note = format!(
-        "{rate:.0} acks a second, {:.0} % of {PUBLISHERS} per sync of {:.2} ms, p99 {syncs:.1} syncs; {held}",
-        share * 100.0,
-        sync.as_secs_f64() * 1_000.0
-    );
-    hold(share >= 0.3 && syncs <= 4.0, || note.clone())?;
-    Ok(note)
-}
-
-/// What one sync of a small write takes on this disk, the median of many.
-fn sync_latency(folder: &Path) -> std::io::Result<Duration> {
-    let mut file = File::create(folder.join("sync"))?;
-    let mut took = Vec::new();
-    for _ in 0..SYNCS {
-        let began = Instant::now();
-        file.write_all(&[0; 4_096])?;
-        file.sync_data()?;
-        took.push(began.elapsed());
-    }
-    took.sort_unstable();
-    Ok(took[took.len() / 2])
-}
-
-async fn publish(address: SocketAddr, number: usize) -> Result<Vec<Duration>, Stop> {
-    let mut session = Session::connect(address, &format!("p{number}")).await?;
-    let body: Value = json!({"topic": CHANNEL, "payload": "x".repeat(100)});
-    let began = Instant::now();
-    let mut took = Vec::new();
-    while began.elapsed() < PUBLISHING {
-        let sent = Instant::now();
-        session.succeed("publish", &body).await?;
-        took.push(sent.elapsed());
-    }
-    Ok(took)
 }
