@@ -139,6 +139,8 @@ impl Writer {
     pub(super) fn run(mut self, jobs: &Receiver<Job>) {
         let mut waiting = VecDeque::new();
         loop {
+            waiting.extend(jobs.try_iter().take(BATCH_ROWS));
+            let meanwhile = rows_of(&waiting);
             if waiting.is_empty() {
                 match jobs.recv_timeout(IDLE) {
                     Ok(job) => waiting.push_back(job),
@@ -146,7 +148,7 @@ impl Writer {
                     Err(RecvTimeoutError::Disconnected) => return,
                 }
             }
-            self.gather(jobs, &mut waiting);
+            self.gather(jobs, &mut waiting, meanwhile);
             match waiting.pop_front() {
                 Some(Job::Append(first)) => self.commit_group(first, &mut waiting),
                 Some(Job::Release(topic)) => self.rows.release(&topic),
@@ -163,17 +165,16 @@ impl Writer {
         }
     }
 
-    /// Takes what has arrived, and waits a moment for what is about to.
-    fn gather(&self, jobs: &Receiver<Job>, waiting: &mut VecDeque<Job>) {
+    /// Takes what has arrived, and waits a moment for what is about to. So many rows came during the last commit.
+    fn gather(&mut self, jobs: &Receiver<Job>, waiting: &mut VecDeque<Job>, meanwhile: usize) {
         waiting.extend(jobs.try_iter().take(BATCH_ROWS));
         if !matches!(waiting.front(), Some(Job::Append(_))) {
             return;
         }
-        let mut rows = waiting.iter().map(Job::rows).sum();
-        let Some(until) = self.pace.wait_until(rows, Instant::now()) else {
-            return;
-        };
-        while self.pace.wait_until(rows, until).is_some() {
+        let mut rows = rows_of(waiting);
+        let expected = self.pace.expect(meanwhile);
+        let until = Instant::now() + self.pace.patience();
+        while rows < expected {
             let left = until.saturating_duration_since(Instant::now());
             let Ok(job) = jobs.recv_timeout(left) else {
                 return;
@@ -401,4 +402,8 @@ impl FileId {
             inode: metadata.ino(),
         })
     }
+}
+
+fn rows_of(jobs: &VecDeque<Job>) -> usize {
+    jobs.iter().map(Job::rows).sum()
 }
