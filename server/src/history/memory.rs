@@ -8,14 +8,22 @@ use bmt_shared::channel::ChannelName;
 
 use super::{Batch, Done, Erasure, History, Known, Listing, mint};
 
-/// Most channels whose messages are kept. Beyond that the ones that nobody uses lose theirs, and their epoch.
+/// Channels whose messages are kept, used or not. Beyond that, and beyond twice those that are used, the ones that
+/// nobody uses lose theirs, and their epoch.
 const STREAMS: usize = 10_000;
 
 /// See the [module](self).
 pub struct MemoryHistory {
     // One short critical section per call, from a few shards; there is nothing to wait for.
-    streams: Mutex<HashMap<ChannelName, Kept>>,
+    streams: Mutex<Streams>,
     window_ms: u64,
+}
+
+struct Streams {
+    all: HashMap<ChannelName, Kept>,
+    /// With so many of them those that nobody uses are looked for. It grows with those that are used: each new channel
+    /// costs the same, however many there are.
+    most: usize,
 }
 
 struct Kept {
@@ -28,7 +36,10 @@ impl MemoryHistory {
     #[must_use]
     pub fn new(idempotency_window_ms: u64) -> Self {
         Self {
-            streams: Mutex::default(),
+            streams: Mutex::new(Streams {
+                all: HashMap::new(),
+                most: STREAMS,
+            }),
             window_ms: idempotency_window_ms,
         }
     }
@@ -36,32 +47,35 @@ impl MemoryHistory {
     /// How many channels it remembers.
     #[cfg(test)]
     pub(crate) fn streams(&self) -> usize {
-        self.lock().len()
+        self.lock().all.len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<ChannelName, Kept>> {
+    fn lock(&self) -> MutexGuard<'_, Streams> {
         self.streams
             .lock()
             .expect("no code panics while it holds the streams")
     }
 }
 
-/// The channel's stream; a new one begins a numbering.
-fn stream<'a>(streams: &'a mut HashMap<ChannelName, Kept>, topic: &ChannelName) -> &'a mut Kept {
-    if !streams.contains_key(topic) && streams.len() >= STREAMS {
-        streams.retain(|_, kept| kept.is_active);
+impl Streams {
+    /// The channel's stream; a new one begins a numbering.
+    fn of(&mut self, topic: &ChannelName) -> &mut Kept {
+        if self.all.len() >= self.most && !self.all.contains_key(topic) {
+            self.all.retain(|_, kept| kept.is_active);
+            self.most = STREAMS.max(2 * self.all.len());
+        }
+        self.all.entry(topic.clone()).or_insert_with(|| Kept {
+            stream: Stream::new(mint::epoch()),
+            is_active: true,
+        })
     }
-    streams.entry(topic.clone()).or_insert_with(|| Kept {
-        stream: Stream::new(mint::epoch()),
-        is_active: true,
-    })
 }
 
 impl History for MemoryHistory {
     fn open(&self, topic: ChannelName, retention: Retention, now_ms: u64, done: Done<Opened>) {
         let opened = {
             let mut streams = self.lock();
-            let kept = stream(&mut streams, &topic);
+            let kept = streams.of(&topic);
             kept.is_active = true;
             kept.stream.open(retention, now_ms)
         };
@@ -72,12 +86,12 @@ impl History for MemoryHistory {
         let results = {
             let mut streams = self.lock();
             let append = |append: super::Append| {
-                let kept = stream(&mut streams, &append.draft.topic);
+                let kept = streams.of(&append.draft.topic);
                 kept.stream.append(append.draft, append.retention, self.window_ms)
             };
             let results = batch.appends.into_iter().map(append).collect();
             for mark in batch.reads {
-                stream(&mut streams, &mark.topic).stream.mark(mark);
+                streams.of(&mark.topic).stream.mark(mark);
             }
             results
         };
@@ -85,7 +99,7 @@ impl History for MemoryHistory {
     }
 
     fn read(&self, read: Read, done: Done<Page>) {
-        let page = stream(&mut self.lock(), &read.topic).stream.read(&read);
+        let page = self.lock().of(&read.topic).stream.read(&read);
         done(Ok(page));
     }
 
@@ -98,6 +112,7 @@ impl History for MemoryHistory {
         };
         let mut found: Vec<_> = self
             .lock()
+            .all
             .iter()
             .filter(|(name, kept)| kept.stream.top() > 0 && listing.includes(name.as_str()))
             .map(known)
@@ -116,6 +131,7 @@ impl History for MemoryHistory {
         } = erasure;
         let kept = self
             .lock()
+            .all
             .get_mut(&topic)
             .map(|kept| kept.stream.erase(&traced, &seqs, now_ms));
         done(Ok(kept.unwrap_or(0)));
@@ -123,16 +139,19 @@ impl History for MemoryHistory {
 
     fn remembered_of(&self, traced: &Traced) -> Vec<Arc<Entry>> {
         let streams = self.lock();
-        let found = streams.values().flat_map(|kept| kept.stream.traces_of(traced));
+        let found = streams
+            .all
+            .values()
+            .flat_map(|kept| kept.stream.traces_of(traced));
         found.cloned().collect()
     }
 
     fn release(&self, topic: &ChannelName) {
         let mut streams = self.lock();
-        if let Some(kept) = streams.get_mut(topic) {
+        if let Some(kept) = streams.all.get_mut(topic) {
             kept.is_active = false;
             if kept.stream.is_empty() {
-                streams.remove(topic);
+                streams.all.remove(topic);
             }
         }
     }
@@ -173,10 +192,21 @@ mod tests {
             store.append(vec![draft(&format!("d{at}"), "u", "k")]);
             history.release(&topic(&format!("d{at}")));
         }
-        assert!(history.lock().len() <= STREAMS);
+        assert!(history.streams() <= STREAMS);
         assert_eq!(store.open("used", KEEP_ALL, NOW_MS).epoch, before.epoch);
         let again = store.open("quiet", KEEP_ALL, NOW_MS);
         assert_eq!(again.top, 0);
         assert_ne!(again.epoch, quiet.epoch);
+    }
+
+    #[test]
+    fn channels_in_use_are_not_looked_through_for_each_new_one() {
+        let history = Arc::new(MemoryHistory::new(WINDOW_MS));
+        let store = Subject(history.clone());
+        for at in 0..3 * STREAMS {
+            store.open(&format!("c{at}"), KEEP_ALL, NOW_MS);
+        }
+        assert_eq!(history.streams(), 3 * STREAMS);
+        assert_eq!(history.lock().most, 4 * STREAMS, "looked at twice in all");
     }
 }
