@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 
@@ -30,13 +31,55 @@ impl Failed {
         Self { path, aside }
     }
 
-    /// Brings it back, changed.
+    /// Brings it back, changed, and as sound as if the server had written it.
     fn back(self, change: impl FnOnce(&Connection)) {
         fs::rename(self.aside, &self.path).unwrap();
         let database = Connection::open(&self.path).unwrap();
         let all = database.unchecked_transaction().unwrap();
         change(&all);
+        sum_anew(&all, "channels", "id, name, epoch, top, oldest, created_at");
+        sum_anew(
+            &all,
+            "messages",
+            "place, id, sender, key, payload, attachments, priority, timestamp, expires_at, amends, edited, deleted, \
+             reactions",
+        );
         all.commit().unwrap();
+    }
+}
+
+/// Writes the checksum of each row: CRC-32 over its columns, each behind its type and, where it has one, its length.
+fn sum_anew(database: &Connection, table: &str, columns: &str) {
+    let mut select = database
+        .prepare(&format!("SELECT {columns} FROM {table}"))
+        .unwrap();
+    let count = select.column_count();
+    let mut rows = select.query(()).unwrap();
+    while let Some(row) = rows.next().unwrap() {
+        let mut sum = crc32fast::Hasher::new();
+        for at in 0..count {
+            let (kind, bytes): (u8, &[u8]) = match row.get_ref(at).unwrap() {
+                ValueRef::Null => (0, &[]),
+                ValueRef::Integer(number) => {
+                    sum.update(&[1]);
+                    sum.update(&number.to_le_bytes());
+                    continue;
+                }
+                ValueRef::Text(text) => (3, text),
+                ValueRef::Blob(bytes) => (4, bytes),
+                ValueRef::Real(_) => unreachable!("no column holds one"),
+            };
+            sum.update(&[kind]);
+            if kind > 0 {
+                sum.update(&(bytes.len() as u64).to_le_bytes());
+                sum.update(bytes);
+            }
+        }
+        let key = columns.split(',').next().unwrap();
+        let number: i64 = row.get(0).unwrap();
+        let update = format!("UPDATE {table} SET sum = ?1 WHERE {key} = ?2");
+        let written = database.execute(&update, params![sum.finalize(), number]);
+        assert_eq!(written.unwrap(), 1);
     }
 }
 
