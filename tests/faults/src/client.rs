@@ -3,11 +3,11 @@
 //!
 //! It reconnects, recovers and sends again as any client does, so its list has no excuse for a hole.
 
+mod door;
 mod driver;
 mod official;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::journal::Journal;
+pub(crate) use door::Door;
 use driver::Driver;
 use official::Official;
 
@@ -25,7 +26,7 @@ pub(crate) struct Manner {
     /// Its name in the journal, and its user.
     pub(crate) name: String,
     /// Where it connects to: the server, or a proxy before it.
-    pub(crate) address: SocketAddr,
+    pub(crate) door: Door,
     pub(crate) seed: u64,
     /// How long its heartbeats may take, ms.
     pub(crate) pong_timeout_ms: u64,
@@ -49,10 +50,10 @@ pub(crate) enum Make {
 }
 
 impl Manner {
-    pub(crate) fn of(name: impl Into<String>, address: SocketAddr, seed: u64) -> Self {
+    pub(crate) fn of(name: impl Into<String>, door: impl Into<Door>, seed: u64) -> Self {
         Self {
             name: name.into(),
-            address,
+            door: door.into(),
             seed,
             pong_timeout_ms: 5_000,
             request_timeout_ms: 10_000,
@@ -86,7 +87,7 @@ pub(crate) struct Seen {
     pub(crate) lost_at_us: Option<u64>,
     /// The code and the words of the last loss.
     pub(crate) last_loss: Option<(u16, String)>,
-    /// Why the last attempt that failed did.
+    /// Why the last attempt that failed did, as the client tells its application.
     pub(crate) last_failure: Option<String>,
     /// Attempts to connect, successful or not.
     pub(crate) attempts: usize,

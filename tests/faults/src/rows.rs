@@ -4,6 +4,7 @@ mod blackhole;
 mod commits;
 mod crowd;
 mod disk;
+mod doors;
 mod fairness;
 mod frames;
 mod full;
@@ -152,7 +153,7 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row {
         number: 89,
-        what: "a proxy answers the handshake",
+        what: "a proxy answers, a strange certificate, no such name",
         build: Build::Development,
         run: |run| Box::pin(proxy::answers(run)),
     },

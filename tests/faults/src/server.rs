@@ -294,7 +294,7 @@ fn spawn(
     // Reads to the end, so that the server never waits for us.
     std::thread::spawn(move || {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            if line.contains("listening on http://") {
+            if line.contains("listening on http") {
                 // Nobody waits for a second one.
                 let _ = listens.send(());
             }

@@ -13,19 +13,15 @@ use bmt_shared::payload::Payload;
 use bmt_shared::reply::Reply;
 use bmt_shared::request::{Publish, Subscribe};
 use futures_util::{SinkExt, StreamExt};
-use std::net::SocketAddr;
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
+use super::door::{Door, Socket};
 use super::{Manner, Seen, Wish};
 use crate::journal::Journal;
 use crate::{clock, token};
 
 type ReceivedMessage = bmt_shared::message::Message<Payload>;
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// How long a frame may take into the kernel before the transport counts as dead.
 const WRITE: Duration = Duration::from_secs(10);
@@ -37,7 +33,7 @@ const BROKEN: u16 = 1006;
 pub(super) struct Driver {
     core: Core<Native>,
     name: String,
-    address: SocketAddr,
+    door: Door,
     padding: String,
     journal: Journal,
     shows: watch::Sender<Seen>,
@@ -80,7 +76,7 @@ impl Driver {
         Self {
             core: Core::new(config, Native),
             name: manner.name,
-            address: manner.address,
+            door: manner.door,
             padding: "x".repeat(manner.padding_bytes),
             journal,
             shows,
@@ -142,7 +138,8 @@ impl Driver {
             }
             Err(reason) => {
                 self.core.handle_closed(clock::now(), BROKEN, &reason);
-                self.shows.send_modify(|seen| seen.last_failure = Some(reason));
+                let told = self.core.state().error.clone();
+                self.shows.send_modify(|seen| seen.last_failure = told);
             }
         }
     }
@@ -244,20 +241,12 @@ impl Driver {
 
     fn open(&mut self, connect: &Connect) {
         self.shows.send_modify(|seen| seen.attempts += 1);
-        let url = format!("ws://{}{}", self.address, connect.path_and_query);
+        let (door, path) = (self.door.clone(), connect.path_and_query.clone());
         let (opens, opening) = oneshot::channel();
         self.opening = Some(opening);
         tokio::spawn(async move {
-            let request = url.into_client_request().map_err(|error| error.to_string());
-            let opened = match request {
-                Ok(request) => connect_async(request)
-                    .await
-                    .map(|(socket, _)| socket)
-                    .map_err(|error| error.to_string()),
-                Err(error) => Err(error),
-            };
             // Nobody waits any more for a transport that was given up.
-            let _ = opens.send(opened);
+            let _ = opens.send(door.open(&path).await);
         });
     }
 

@@ -70,7 +70,7 @@ impl Official {
         let connect = token::of(&self.name).map(|token| {
             json!({
                 "do": "connect",
-                "url": format!("http://{}", manner.address),
+                "url": manner.door.url("http"),
                 "token": token,
                 "backoffCapMs": manner.backoff_cap_ms,
             })

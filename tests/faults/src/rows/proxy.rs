@@ -1,14 +1,14 @@
-//! Row 89: something between answers the handshake in the server's place.
+//! Row 89: something between answers the handshake in the server's place, or nobody that is to be believed does.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use bmt_client_core::Status;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::doors::{self, ATTEMPTS, BACK, TURN};
 use crate::client::{Client, Manner};
 use crate::outcome::{Stop, failed, hold};
 use crate::run::Run;
@@ -32,13 +32,6 @@ const ANSWERS: &[(&str, &str, &str)] = &[
     ),
     ("nothing", "", ""),
 ];
-/// How long each answer is given, and the attempts that are neither giving up nor a tight loop meanwhile: the client
-/// waits 100 ms, then twice as long each time, up to a second.
-const TURN: Duration = Duration::from_secs(4);
-const ATTEMPTS: std::ops::RangeInclusive<usize> = 2..=20;
-/// How soon the client is back when the proxy is well.
-const BACK: Duration = Duration::from_secs(10);
-
 /// What stands between: it answers by itself, or lets everything through.
 struct Between {
     address: SocketAddr,
@@ -124,5 +117,7 @@ pub(crate) async fn answers(mut run: Run) -> Result<String, Stop> {
         client.finish().await?;
         told.push(format!("{what}: {asked} attempts"));
     }
+    told.push(doors::certificate(&mut run).await?);
+    told.push(doors::name(&mut run).await?);
     Ok(format!("{} in {TURN:?} each, then back", told.join(", ")))
 }
