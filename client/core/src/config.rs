@@ -17,7 +17,7 @@ pub struct Config {
     pub reconnect: ReconnectPolicy,
     /// How long opening a transport and being greeted on it may each take, ms.
     pub connect_timeout_ms: u64,
-    /// How long the answer to a request may take, ms.
+    /// How long the answer to a request may take, ms. That to a subscription is waited for six times as long.
     pub request_timeout_ms: u64,
     /// Time between two heartbeats, ms; 0 sends none.
     pub heartbeat_interval_ms: u64,

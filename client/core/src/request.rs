@@ -10,6 +10,11 @@ use bmt_shared::request::Request;
 use crate::event::RequestId;
 use crate::face::RequestKind;
 
+/// How many times as long as other requests the answer to a subscription or a page may take. Nobody waits for it by
+/// the clock, it is the largest there is, and it stands behind the live stream: on a thin line it takes a minute.
+/// Asked for again it would come twice. Whether the line is dead the heartbeats find out, and sooner.
+const STREAM_PATIENCE: u64 = 6;
+
 /// A request that was sent and not answered.
 #[derive(Debug)]
 pub(crate) struct InFlight {
@@ -26,6 +31,8 @@ pub(crate) struct InFlight {
 pub(crate) enum Purpose {
     /// Subscriptions made, restored or recovered, in the order of the batch.
     Subscribe(Vec<ChannelName>),
+    /// The same, not answered for so long that they were asked for once more. Whichever answer comes first is taken.
+    LateSubscribe(Vec<ChannelName>),
     /// A page of what one of them missed, after this seq.
     Page(ChannelName, Seq),
     /// A subscription given up.
@@ -36,6 +43,18 @@ pub(crate) enum Purpose {
     Call(Call),
     /// A new token for the living connection; nobody waits.
     Refresh,
+}
+
+impl Purpose {
+    /// How long the answer may take, ms, where that of a usual request may take `request_timeout_ms`.
+    pub(crate) fn patience_ms(&self, request_timeout_ms: u64) -> u64 {
+        match self {
+            Self::Subscribe(_) | Self::LateSubscribe(_) | Self::Page(..) => {
+                request_timeout_ms.saturating_mul(STREAM_PATIENCE)
+            }
+            Self::Unsubscribe(..) | Self::Publish(_) | Self::Call(_) | Self::Refresh => request_timeout_ms,
+        }
+    }
 }
 
 /// A request of the application that is sent once more on the next connection, until its time is over.

@@ -21,9 +21,11 @@ pub(crate) struct Subscription<P> {
     held: BTreeMap<Seq, Message<P>>,
     /// When they have waited long enough, monotonic ms.
     pub(crate) patience_ends: Option<u64>,
-    /// Whether it pages towards the live stream: what is held then waits for the pages, however many there are.
-    /// Each of them has its own time limit.
+    /// Whether it is being restored, or pages towards the live stream: what is held then waits for the answer and for
+    /// the pages, however many there are. Each of them has its own time limit.
     pub(crate) is_catching_up: bool,
+    /// The server told of a break up to here while an answer was on its way, which may be from before it.
+    pub(crate) broken_at: Option<Position>,
     /// Whose `subscribe` has not been answered.
     pub(crate) waiters: Vec<RequestId>,
     /// Refusals in a row that were for the moment only.
@@ -35,7 +37,8 @@ pub(crate) struct Subscription<P> {
 pub(crate) enum Standing {
     /// Not asked for yet.
     Wanted,
-    /// Asked for, or asked again to fill a gap, by the request with this key.
+    /// Asked for, or asked again to fill a gap, by the request with this key, and once more by later ones if its
+    /// answer is late.
     Asked(u64),
     /// In place.
     Live,
@@ -67,6 +70,7 @@ impl<P> Subscription<P> {
             held: BTreeMap::new(),
             patience_ends: None,
             is_catching_up: false,
+            broken_at: None,
             waiters: Vec::new(),
             refusals: 0,
         }
@@ -168,7 +172,34 @@ impl<P> Subscription<P> {
     pub(crate) fn handle_lost(&mut self) {
         self.standing = Standing::Wanted;
         self.held.clear();
-        self.stop_waiting();
+        self.is_catching_up = true;
+        self.patience_ends = None;
+        self.broken_at = None;
+    }
+
+    /// It is asked for by the request with this key. That covers what broke before.
+    pub(crate) fn begin_asking(&mut self, key: u64) {
+        self.standing = Standing::Asked(key);
+        self.broken_at = None;
+    }
+
+    /// Whether the answer to the request with this key is the one it waits for.
+    pub(crate) fn waits_for(&self, key: u64) -> bool {
+        matches!(self.standing, Standing::Asked(first) if first <= key)
+    }
+
+    /// Whether an answer is on its way that brings it further.
+    pub(crate) fn is_being_answered(&self) -> bool {
+        matches!(self.standing, Standing::Asked(_) | Standing::Paging(_))
+    }
+
+    /// Whether the server told of a break that nothing has covered since.
+    pub(crate) fn is_broken(&self) -> bool {
+        let covers = |broken: &Position| {
+            let cursor = self.cursor.as_ref();
+            cursor.is_some_and(|cursor| cursor.epoch == broken.epoch && cursor.seq >= broken.seq)
+        };
+        self.broken_at.as_ref().is_some_and(|broken| !covers(broken))
     }
 
     /// A page of what was missed is asked for.

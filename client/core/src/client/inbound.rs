@@ -6,6 +6,7 @@ use bmt_shared::error::{ErrorCode, Failure};
 use bmt_shared::event::{Gap, ServerEvent, Unsubscribed};
 use bmt_shared::id::{MessageId, ServerMessageId, UserId};
 use bmt_shared::message::{Message, MessageKind, Reactions};
+use bmt_shared::position::Position;
 use bmt_shared::reply::Reply;
 use bmt_shared::request::Request;
 use bytes::Bytes;
@@ -119,7 +120,7 @@ impl<F: Face> Client<F> {
                 self.tell(Event::TokenExpiring(expiring));
                 self.ask_refresh();
             }
-            ServerEvent::Gap(gap) => self.handle_gap_event(&gap),
+            ServerEvent::Gap(gap) => self.handle_gap_event(gap),
             ServerEvent::Unsubscribed(unsubscribed) => self.handle_unsubscribed(unsubscribed),
             ServerEvent::Closing(closing) => {
                 self.note_retry_after(closing.retry_after_ms);
@@ -219,9 +220,17 @@ impl<F: Face> Client<F> {
         }
     }
 
-    /// The server knows that a stream broke: recover from before it.
-    fn handle_gap_event(&mut self, gap: &Gap) {
-        if self.subscriptions.contains_key(&gap.topic) {
+    /// The server knows that a stream broke: recover from before it, once the answer that is on its way has come.
+    fn handle_gap_event(&mut self, gap: Gap) {
+        let Some(subscription) = self.subscriptions.get_mut(&gap.topic) else {
+            return;
+        };
+        if subscription.is_being_answered() {
+            subscription.broken_at = Some(Position {
+                seq: gap.seq,
+                epoch: gap.epoch,
+            });
+        } else {
             self.recover(&gap.topic);
         }
     }

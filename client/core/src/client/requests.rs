@@ -93,11 +93,12 @@ impl<F: Face> Client<F> {
         message_id: Option<MessageId>,
     ) -> u64 {
         let key = self.requests.next_key();
+        let patience_ms = purpose.patience_ms(self.config.request_timeout_ms);
         let sent = InFlight {
             kind,
             purpose,
             sent_at: self.now.monotonic_ms,
-            until: self.after(self.config.request_timeout_ms),
+            until: self.after(patience_ms),
         };
         self.requests.in_flight.insert(key, sent);
         let call = WireCall { message_id, request };
@@ -128,7 +129,9 @@ impl<F: Face> Client<F> {
     /// Brings the end of a request to whom it is for.
     fn conclude(&mut self, key: u64, sent: InFlight, result: Result<Reply<F::Payload>, ClientError>) {
         match sent.purpose {
-            Purpose::Subscribe(topics) => self.conclude_subscribe(key, &topics, result),
+            Purpose::Subscribe(topics) | Purpose::LateSubscribe(topics) => {
+                self.conclude_subscribe(key, &topics, result);
+            }
             Purpose::Page(topic, after) => self.conclude_page(key, &topic, after, result),
             Purpose::Publish(ids) => {
                 if result.is_ok() {
@@ -151,8 +154,27 @@ impl<F: Face> Client<F> {
 
     pub(super) fn request_deadlines(&mut self) {
         for key in self.requests.overdue(self.now.monotonic_ms) {
-            if let Some(sent) = self.requests.in_flight.remove(&key) {
-                self.conclude(key, sent, Err(ClientError::Timeout));
+            let Some(sent) = self.requests.in_flight.remove(&key) else {
+                continue;
+            };
+            match sent.purpose {
+                Purpose::Subscribe(topics) => {
+                    self.subscribe_once_more(key, &topics);
+                    let purpose = Purpose::LateSubscribe(topics);
+                    let patience_ms = purpose.patience_ms(self.config.request_timeout_ms);
+                    let until = self.after(patience_ms);
+                    self.requests.in_flight.insert(
+                        key,
+                        InFlight {
+                            purpose,
+                            until,
+                            ..sent
+                        },
+                    );
+                }
+                // The request after it goes on.
+                Purpose::LateSubscribe(_) => {}
+                _ => self.conclude(key, sent, Err(ClientError::Timeout)),
             }
         }
         let now = self.now.monotonic_ms;
@@ -178,7 +200,11 @@ impl<F: Face> Client<F> {
                     self.answer(call.id, Err(ClientError::NotConnected));
                 }
                 Purpose::Call(call) => self.requests.waiting.push_back(call),
-                Purpose::Subscribe(_) | Purpose::Page(..) | Purpose::Publish(_) | Purpose::Refresh => {}
+                Purpose::Subscribe(_)
+                | Purpose::LateSubscribe(_)
+                | Purpose::Page(..)
+                | Purpose::Publish(_)
+                | Purpose::Refresh => {}
             }
         }
         for subscription in self.subscriptions.values_mut() {

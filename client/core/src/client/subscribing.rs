@@ -82,13 +82,32 @@ impl<F: Face> Client<F> {
 
     /// Asks for every subscription that is wanted and not asked for.
     pub(super) fn subscribe_wanted(&mut self) {
+        self.ask_for(|subscription| subscription.standing == Standing::Wanted);
+    }
+
+    /// Asks again for what the request with this key was to get and the application still wants: the server may have
+    /// lost it. What is held has waited long enough.
+    pub(super) fn subscribe_once_more(&mut self, key: u64, topics: &[ChannelName]) {
+        self.ask_for(|subscription| topics.contains(&subscription.want.topic) && subscription.waits_for(key));
+        for topic in topics {
+            let subscription = self.subscriptions.get_mut(topic);
+            if let Some(subscription) = subscription.filter(|known| known.waits_for(key)) {
+                subscription.stop_waiting();
+                if subscription.is_holding() {
+                    self.mind_gap(topic);
+                }
+            }
+        }
+    }
+
+    fn ask_for(&mut self, is_due: impl Fn(&Subscription<F::Payload>) -> bool) {
         let Some(online) = self.online() else { return };
         let is_full = online.is_full();
         let most = online.connected.limits.as_ref().map_or(1, most_topics);
         let wanted: Vec<Subscribe> = self
             .subscriptions
             .values()
-            .filter(|subscription| subscription.standing == Standing::Wanted)
+            .filter(|subscription| is_due(subscription))
             .map(|subscription| subscription.request(is_full))
             .collect();
         for chunk in wanted.chunks(most) {
@@ -102,7 +121,10 @@ impl<F: Face> Client<F> {
             };
             let key = self.send(kind, Purpose::Subscribe(topics.clone()), request, None);
             for topic in &topics {
-                self.stand(topic, Standing::Asked(key));
+                let subscription = self.subscriptions.get_mut(topic);
+                if let Some(subscription) = subscription.filter(|known| !known.waits_for(key)) {
+                    subscription.begin_asking(key);
+                }
             }
         }
     }
@@ -129,8 +151,11 @@ impl<F: Face> Client<F> {
         for topic in topics {
             // A batch that is answered short leaves the rest unanswered.
             let result = results.next().unwrap_or(Err(ClientError::Timeout));
-            let standing = self.subscriptions.get(topic).map(|known| known.standing);
-            if standing != Some(Standing::Asked(key)) {
+            if !self
+                .subscriptions
+                .get(topic)
+                .is_some_and(|known| known.waits_for(key))
+            {
                 continue;
             }
             match result {
@@ -138,6 +163,7 @@ impl<F: Face> Client<F> {
                 Ok(_) => {
                     self.stand(topic, Standing::Live);
                     self.answer_waiters(topic, || Ok(Reply::Done));
+                    self.release(topic);
                 }
                 Err(error) => self.subscribe_failed(topic, &error),
             }
@@ -152,6 +178,8 @@ impl<F: Face> Client<F> {
         };
         subscription.refusals = 0;
         subscription.standing = Standing::Live;
+        // Whatever is still missing after this answer has its usual time.
+        subscription.stop_waiting();
         let top = Position {
             seq: subscribed.seq,
             epoch: subscribed.epoch.clone(),
@@ -342,8 +370,12 @@ impl<F: Face> Client<F> {
     }
 
     fn met_live_stream(&mut self, topic: &ChannelName) {
-        if let Some(subscription) = self.subscriptions.get_mut(topic) {
-            subscription.stop_waiting();
+        let Some(subscription) = self.subscriptions.get_mut(topic) else {
+            return;
+        };
+        subscription.stop_waiting();
+        if subscription.is_broken() {
+            self.recover(topic);
         }
     }
 

@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 use crate::harness::{Request, World, message, seq_of, topic};
 
 fn at(seq: u64) -> World {
-    let mut world = World::greeted();
+    standing_at(seq, World::greeted())
+}
+
+fn standing_at(seq: u64, mut world: World) -> World {
     world.subscribed("public:a", seq);
     world.events.clear();
     world
@@ -189,14 +192,14 @@ fn the_live_stream_waits_for_pages_that_take_longer_than_a_gap_may() {
 }
 
 #[test]
-fn pages_that_do_not_come_hold_up_the_live_stream_no_longer_than_a_request_and_a_gap_may_take() {
-    let mut world = at(10);
+fn pages_that_do_not_come_hold_up_the_live_stream_no_longer_than_a_minute_and_a_gap() {
+    let mut world = standing_at(10, World::greeted_without_heartbeats());
     world.cut();
     world.come_back();
     let request = world.request();
     world.reply_subscribed(&request, 411, &json!({"recovered": false, "reason": "limit"}));
     world.message("public:a", 412);
-    world.advance(10_000);
+    world.advance(60_000);
     assert!(world.seqs().is_empty(), "the page may still come");
     world.message("public:a", 413);
     world.advance(2_000);
@@ -287,6 +290,81 @@ fn a_break_that_the_server_tells_of_is_recovered() {
     let request = world.request();
     recovered(&mut world, &request, 4..=5);
     assert_eq!(world.seqs(), [4, 5]);
+}
+
+#[test]
+fn an_answer_that_takes_longer_than_a_request_may_brings_all_and_tells_no_gap() {
+    let mut world = at(3);
+    world.cut();
+    world.come_back();
+    let request = world.request();
+    for seq in 8..=10 {
+        world.advance(9_000);
+        world.message("public:a", seq);
+    }
+    assert!(world.requests().is_empty(), "the answer is on its way");
+    recovered(&mut world, &request, 4..=9);
+    assert!(gap_reasons(&world).is_empty(), "nothing was lost");
+    assert_eq!(world.seqs(), [4, 5, 6, 7, 8, 9, 10]);
+    // Once it is there, a gap has its two seconds again.
+    world.message("public:a", 12);
+    world.advance(2_000);
+    assert_eq!(gap_reasons(&world), ["timeout"]);
+}
+
+#[test]
+fn a_page_that_takes_longer_than_a_request_may_is_not_asked_for_twice() {
+    let mut world = at(10);
+    world.cut();
+    world.come_back();
+    let request = world.request();
+    world.reply_subscribed(&request, 12, &json!({"recovered": false, "reason": "limit"}));
+    let page = world.request();
+    world.message("public:a", 13);
+    world.advance(25_000);
+    assert!(world.requests().is_empty());
+    world.reply(
+        &page,
+        &json!({"status": "success", "messages": messages(11..=12), "seq": 12, "epoch": "e", "hasMore": false}),
+    );
+    assert!(gap_reasons(&world).is_empty());
+    assert_eq!(world.seqs(), [11, 12, 13]);
+}
+
+#[test]
+fn an_answer_that_never_comes_holds_up_the_live_stream_no_longer_than_a_minute_and_a_gap() {
+    let mut world = standing_at(3, World::greeted_without_heartbeats());
+    world.cut();
+    world.come_back();
+    world.request();
+    world.message("public:a", 8);
+    world.advance(60_000);
+    assert_eq!(
+        world.request().body["since"]["seq"],
+        3,
+        "it is asked for once more"
+    );
+    assert!(world.seqs().is_empty());
+    world.advance(2_000);
+    assert_eq!(gap_reasons(&world), ["timeout"]);
+    assert_eq!(world.seqs(), [8]);
+}
+
+#[test]
+fn a_break_that_is_told_while_an_answer_is_on_its_way_is_recovered_behind_it() {
+    for (covered, is_asked) in [(6, true), (9, false)] {
+        let mut world = at(3);
+        world.cut();
+        world.come_back();
+        let request = world.request();
+        let broke = json!({"topic": "public:a", "reason": "slow_consumer", "seq": 9, "epoch": "e"});
+        world.event("gap", &broke);
+        assert!(world.requests().is_empty(), "one answer at a time");
+        recovered(&mut world, &request, 4..=covered);
+        let asked: Vec<Value> = world.requests().into_iter().map(|request| request.body).collect();
+        assert_eq!(asked.len(), usize::from(is_asked), "{asked:?}");
+        assert!(asked.iter().all(|body| body["since"]["seq"] == json!(covered)));
+    }
 }
 
 #[test]

@@ -95,6 +95,17 @@ impl World {
         world
     }
 
+    /// The same, on a connection whose heartbeats are not looked at: whatever waits there waits for its own bound.
+    pub(crate) fn greeted_without_heartbeats() -> Self {
+        let mut world = Self::new(Config {
+            heartbeat_interval_ms: 0,
+            ..Config::default()
+        });
+        world.connect();
+        world.greet();
+        world
+    }
+
     /// Calls the client, then does everything it asks.
     pub(crate) fn act<T>(&mut self, act: impl FnOnce(&mut Client<Native>, Now) -> T) -> T {
         let result = act(&mut self.client, self.now);

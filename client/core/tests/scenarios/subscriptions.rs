@@ -131,19 +131,75 @@ fn a_refusal_for_the_moment_is_asked_again_and_nobody_is_told_of_it() {
 }
 
 #[test]
-fn an_unanswered_subscribe_is_asked_again() {
+fn the_answer_to_a_subscribe_counts_when_it_comes_after_the_time_of_a_request() {
     let mut world = World::greeted();
     let id = world.subscribe("public:a");
-    let lost = world.request();
-    world.advance(10_000);
-    let again = world.request();
-    world.reply_subscribed(&lost, 0, &json!({}));
-    assert!(
-        !world.is_answered(id),
-        "the answer to a request that was given up says nothing"
-    );
-    world.reply_subscribed(&again, 0, &json!({}));
+    let request = world.request();
+    world.advance(25_000);
+    assert!(world.requests().is_empty(), "it is not asked for twice");
+    world.reply_subscribed(&request, 4, &json!({}));
     assert!(world.answer(id).is_ok());
+    world.message("public:a", 5);
+    assert_eq!(world.seqs(), [5]);
+}
+
+#[test]
+fn a_subscribe_without_an_answer_for_a_minute_is_asked_again_and_the_first_answer_counts() {
+    for first_is_lost in [false, true] {
+        let mut world = World::greeted_without_heartbeats();
+        let id = world.subscribe("public:a");
+        let late = world.request();
+        world.advance(59_999);
+        assert!(world.requests().is_empty());
+        world.advance(1);
+        let again = world.request();
+        if !first_is_lost {
+            world.reply_subscribed(&late, 3, &json!({"messages": [message("public:a", 3)]}));
+            assert!(world.is_answered(id), "whichever answer comes first");
+        }
+        world.message("public:a", 4);
+        world.reply_subscribed(&again, 4, &json!({"messages": [message("public:a", 4)]}));
+        assert!(world.answer(id).is_ok());
+        world.message("public:a", 5);
+        let seqs = if first_is_lost { vec![4, 5] } else { vec![3, 4, 5] };
+        assert_eq!(world.seqs(), seqs, "each message once");
+        world.advance(600_000);
+        assert!(world.requests().is_empty(), "nothing is asked for any more");
+    }
+}
+
+#[test]
+fn a_late_answer_is_not_taken_for_a_subscription_with_other_wishes() {
+    let mut world = World::greeted_without_heartbeats();
+    world.subscribe("public:a");
+    let late = world.request();
+    world.advance(60_000);
+    world.requests();
+    let mut other = Subscribe::to(topic("public:a"));
+    other.history = Some(2);
+    let id = world.act(|client, now| client.subscribe(now, other));
+    let newest = world.request();
+    world.reply_subscribed(&late, 3, &json!({}));
+    assert!(!world.is_answered(id));
+    world.reply_subscribed(&newest, 3, &json!({}));
+    assert!(world.answer(id).is_ok());
+}
+
+#[test]
+fn what_is_never_answered_is_asked_for_once_a_minute_and_no_list_grows() {
+    let mut world = World::greeted_without_heartbeats();
+    world.subscribe("public:a");
+    let first = world.request();
+    world.advance(600_000);
+    let again = world.requests();
+    assert_eq!(again.len(), 10);
+    world.reply_subscribed(&first, 3, &json!({}));
+    assert!(
+        !world.client.is_subscribed(&topic("public:a")),
+        "that one is forgotten"
+    );
+    world.reply_subscribed(&again[8], 3, &json!({}));
+    assert!(world.client.is_subscribed(&topic("public:a")));
 }
 
 #[test]
