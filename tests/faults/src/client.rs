@@ -30,8 +30,6 @@ pub(crate) struct Manner {
     pub(crate) seed: u64,
     /// How long its heartbeats may take, ms.
     pub(crate) pong_timeout_ms: u64,
-    /// How long an answer may take, ms.
-    pub(crate) request_timeout_ms: u64,
     /// The longest wait between two attempts, ms.
     pub(crate) backoff_cap_ms: u64,
     /// How much a payload holds beside its number.
@@ -56,7 +54,6 @@ impl Manner {
             door: door.into(),
             seed,
             pong_timeout_ms: 5_000,
-            request_timeout_ms: 10_000,
             backoff_cap_ms: 1_000,
             padding_bytes: 0,
             make: Make::Own,

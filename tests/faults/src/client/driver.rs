@@ -59,7 +59,6 @@ impl Driver {
             seed: manner.seed,
             heartbeat_interval_ms: 2_000,
             pong_timeout_ms: manner.pong_timeout_ms,
-            request_timeout_ms: manner.request_timeout_ms,
             reconnect: ReconnectPolicy {
                 base_ms: 100,
                 cap_ms: manner.backoff_cap_ms,

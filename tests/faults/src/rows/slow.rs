@@ -34,9 +34,6 @@ const LONG_LINE: Duration = Duration::from_millis(1_200);
 const CALM: Duration = Duration::from_secs(20);
 /// How long the answer to a heartbeat of theirs may take: it stands behind whole pages.
 const PONG_TIMEOUT_MS: u64 = 20_000;
-/// The same of requests: the answer to a subscription is a page of 50 messages of 8 kB, which takes 40 s at 10 kB/s.
-/// Asked for again in the meantime it would come twice.
-const REQUEST_TIMEOUT_MS: u64 = 90_000;
 /// Readers that only take what they can, beside the others, in full.
 const CROWD: usize = 990;
 /// What a slow reader may cost: its outbox (SPEC §10), and the frames at hand around it.
@@ -131,7 +128,6 @@ async fn slow_readers(run: &Run, proxy: &Proxy, folder: &Path) -> Result<Vec<Cli
     for number in 0..READERS {
         let manner = Manner {
             pong_timeout_ms: PONG_TIMEOUT_MS,
-            request_timeout_ms: REQUEST_TIMEOUT_MS,
             ..Manner::of(format!("slow{number}"), proxy.address(), run.seed + number as u64)
         };
         let reader = Client::start(manner, folder)?;
