@@ -68,6 +68,12 @@ impl Wire {
         *last
     }
 
+    /// Stands still: what is sent from now on, on either way, arrives at `until` at the earliest.
+    pub(crate) fn stall(&mut self, until: u64) {
+        self.up_at = self.up_at.max(until);
+        self.down_at = self.down_at.max(until);
+    }
+
     /// Whether a frame that arrives now gets through.
     pub(crate) fn carries(&self, way: Way) -> bool {
         let arrives = match way {

@@ -24,6 +24,11 @@ const HEALING_MS: u64 = 240_000;
 /// How long the last word takes to everybody.
 const ENDING_MS: u64 = 60_000;
 
+/// How often the lines of a run stand still.
+const STALLS: [u64; 4] = [0, 0, 1, 3];
+/// How long they do: longer than a request may take, and mostly shorter than it takes to call them dead.
+const STALL_MS: std::ops::RangeInclusive<u64> = 5_000..=30_000;
+
 /// What a run did, to see that it was worth its time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outcome {
@@ -83,6 +88,10 @@ enum Happening {
     },
     Commit,
     Kill,
+    /// Every line stands still, and then brings all it was given.
+    Stall {
+        until: u64,
+    },
     Lock {
         person: usize,
         tab: usize,
@@ -100,6 +109,8 @@ pub(crate) struct World {
     agenda: BTreeMap<(u64, u64), Happening>,
     plan: Plan,
     random: Random,
+    /// Decides when lines stand still, whatever else a run needs chance for.
+    stalls: Random,
     server: Server,
     tabs: Vec<Tab>,
     people: Vec<Shared>,
@@ -144,6 +155,7 @@ impl World {
             trace: false,
             plan,
             random,
+            stalls: Random::new(!seed),
         }
     }
 
@@ -191,6 +203,11 @@ impl World {
             let at = self.random.within(1_000..=self.plan.trouble_ms);
             self.at(at, Happening::Kill);
         }
+        for _ in 0..*self.stalls.pick(&STALLS) {
+            let at = self.stalls.within(0..=self.plan.trouble_ms);
+            let until = at + self.stalls.within(STALL_MS);
+            self.at(at, Happening::Stall { until });
+        }
         self.plan_fault();
         self.at(self.plan.trouble_ms, Happening::Heal);
         self.at(self.plan.trouble_ms + HEALING_MS, Happening::LastWord);
@@ -218,6 +235,7 @@ impl World {
                 self.send_out();
             }
             Happening::Kill => self.kill(),
+            Happening::Stall { until } => self.stall(until),
             Happening::Lock { person, tab, load } => self.lock_granted(person, tab, load),
             Happening::Heal => self.heal(),
             Happening::LastWord => self.last_word(),

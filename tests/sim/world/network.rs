@@ -199,6 +199,12 @@ impl World {
         );
     }
 
+    pub(super) fn stall(&mut self, until: u64) {
+        for wire in self.wires.values_mut() {
+            wire.stall(until);
+        }
+    }
+
     pub(super) fn kill(&mut self) {
         for wire in self.server.kill() {
             self.end_of(wire, Way::Down);
