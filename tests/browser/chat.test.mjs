@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { byTestId, connected, launch, logIn, open, rows, say, screenshot, textsWith } from "../support/browser.mjs";
+import { connect, history } from "../support/official.mjs";
 import { PASSWORD, Server } from "../support/server.mjs";
 
 const CHANNEL = "public:general";
@@ -71,6 +72,31 @@ test("three messages written while the server is dead arrive once and in order a
   assert.deepEqual(await textsWith(bob, "queued-"), ["queued-1", "queued-2", "queued-3"], "and not once more");
   const complaints = [...alice.complaints, ...bob.complaints].filter((text) => !OUTAGE.test(text));
   assert.deepEqual(complaints, []);
+});
+
+test("two hundred messages written offline are all stored, once and in order, after a reload", async (t) => {
+  const server = await Server.start(t);
+  const browser = await launch(t);
+  const alice = await enter(browser, server, "alice");
+  await server.kill();
+  await byTestId(alice, "status", ':not([data-state="connected"])').first().waitFor({ state: "attached" });
+  const written = Array.from({ length: 200 }, (_, n) => `written-${n}`);
+  await byTestId(alice, "composer").click();
+  for (const text of written) {
+    await alice.keyboard.insertText(text);
+    await alice.keyboard.press("Enter");
+  }
+  const waiting = rows(alice, written.at(-1)).and(alice.locator('[data-state="sending"]'));
+  await waiting.waitFor();
+  await alice.reload().catch((error) => assert.match(String(error), /ERR_CONNECTION_REFUSED/));
+
+  await server.run();
+  await alice.goto(`${server.url}/chat/${CHANNEL}`);
+  await rows(alice, written.at(-1)).and(alice.locator('[data-state="sent"]')).waitFor({ timeout: 40_000 });
+  const bob = await connect(t, server, (await server.login("bob")).accessToken);
+  const { messages } = await history(bob, CHANNEL);
+  assert.deepEqual(messages.map((message) => message.payload.content), written);
+  assert.equal(await alice.locator('[data-testid="message"]:not([data-state="sent"])').count(), 0, "nothing waits");
 });
 
 test("a wrong password says so and leaves the form", async (t) => {
