@@ -21,13 +21,13 @@ use crate::key_sets::{set, token};
 use crate::server::{TestServer, refused};
 
 /// An authority that only these tests know.
-struct Authority {
+pub(crate) struct Authority {
     pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -38,8 +38,13 @@ impl Authority {
         }
     }
 
+    /// What a machine that trusts it has in its store.
+    pub(crate) fn pem(&self) -> &str {
+        &self.pem
+    }
+
     /// A server's certificate for this name, ready to be used.
-    fn acceptor(&self, name: &str) -> TlsAcceptor {
+    pub(crate) fn acceptor(&self, name: &str) -> TlsAcceptor {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
@@ -113,7 +118,7 @@ async fn respond(mut stream: TlsStream<TcpStream>, answer: &str) {
 async fn process(trusted: &Authority, url: &str) -> (Process, String, TempDir) {
     let dir = TempDir::new().unwrap();
     let roots = dir.path().join("roots.pem");
-    std::fs::write(&roots, &trusted.pem).unwrap();
+    std::fs::write(&roots, trusted.pem()).unwrap();
     let data_dir = dir.path().join("data");
     let mut command = command(&["serve", "--dev", "--port", "0", "--data-dir"]);
     command.arg(data_dir).stderr(Stdio::null());

@@ -7,6 +7,7 @@ mod access;
 mod accounts;
 mod api;
 mod channel_rights;
+mod collector_tls;
 mod command;
 mod denied;
 mod described;
