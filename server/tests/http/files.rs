@@ -359,6 +359,57 @@ async fn a_photo_is_served_without_its_place_and_with_a_thumbnail() {
     server.stop().await;
 }
 
+/// One box of a film: its length, its kind, what it holds.
+fn boxed(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len() + 8).unwrap();
+    [&length.to_be_bytes()[..], kind, body].concat()
+}
+
+/// FAULTS 61. As telephones write it: the place beside the movie's header, and the pictures where the tables say.
+#[tokio::test]
+async fn a_film_is_served_without_its_place_and_otherwise_as_it_was() {
+    const PLACE: &[u8] = b"+52.5200+013.4050+034.000/";
+    const PICTURES: &[u8] = b"pictures and sound";
+    const MADE: [u8; 4] = 3_900_000_000_u32.to_be_bytes();
+    let server = start().await;
+    let times = [
+        &[0; 4][..],
+        &MADE,
+        &MADE,
+        &1_000_u32.to_be_bytes(),
+        &2_000_u32.to_be_bytes(),
+    ]
+    .concat();
+    let head = boxed(b"mvhd", &[times, vec![0; 80]].concat());
+    let length = u16::try_from(PLACE.len()).unwrap().to_be_bytes();
+    let place = boxed(b"\xa9xyz", &[&length[..], b"\x15\xc7", PLACE].concat());
+    let movie = boxed(b"moov", &[head, boxed(b"udta", &place)].concat());
+    let kind = boxed(b"ftyp", b"isom\0\0\x02\0isomiso2avc1mp41");
+    let film = [kind, movie, boxed(b"mdat", PICTURES)].concat();
+    let find = |bytes: &[u8], part: &[u8]| bytes.windows(part.len()).position(|window| window == part);
+    assert!(find(&film, PLACE).is_some() && find(&film, &MADE).is_some());
+
+    let file = upload(&server, "ann", "us.mp4", &film).await;
+    assert_eq!(file["mime"], "video/mp4");
+    let response = fetch(&server, text(&file, "url")).await;
+    assert_eq!(header(&response, "content-type"), "video/mp4");
+    assert_eq!(header(&response, "content-length"), film.len().to_string());
+    let served = response.bytes().await.unwrap();
+    for told in [PLACE, &MADE, b"\xa9xyz"] {
+        assert_eq!(find(&served, told), None, "{told:?}");
+    }
+    for kept in [PICTURES, b"ftyp", b"isomiso2avc1mp41", b"moov", b"mvhd", b"mdat"] {
+        assert_eq!(find(&served, kept), find(&film, kept), "{kept:?}");
+    }
+    assert_eq!(file["size"], json!(served.len()));
+
+    let part = server.get(text(&file, "url")).header("range", "bytes=0-99");
+    let part = part.send().await.unwrap();
+    assert_eq!(part.status(), StatusCode::PARTIAL_CONTENT);
+    assert_eq!(part.bytes().await.unwrap(), served[..100]);
+    server.stop().await;
+}
+
 /// FAULTS 61.
 #[tokio::test]
 async fn an_image_that_would_fill_the_memory_or_breaks_off_is_refused() {
