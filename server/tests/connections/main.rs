@@ -12,6 +12,7 @@ mod frames;
 mod gaps;
 mod handshakes;
 mod identities;
+mod interleavings;
 mod lifetimes;
 mod limits;
 mod members;
