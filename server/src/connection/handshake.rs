@@ -58,6 +58,11 @@ impl IntoResponse for Denied {
     }
 }
 
+/// Whether a request is to become something else than HTTP, whatever that is (RFC 9110 §7.8).
+pub(super) fn asks_for_upgrade(headers: &HeaderMap) -> bool {
+    headers.contains_key(UPGRADE) && lists(headers, &CONNECTION, "upgrade")
+}
+
 /// What the server answers to a handshake that keeps the rules: `Sec-WebSocket-Accept`.
 ///
 /// # Errors

@@ -36,7 +36,13 @@ async fn a_broken_websocket_handshake_is_refused_on_both_endpoints() {
             ("GET", "Sec-WebSocket-Key", "c2hvcnQ=", "400"),
             ("GET", "Sec-WebSocket-Version", "8", "426"),
             ("GET", "Upgrade", "foo", "426"),
-            ("GET", "Connection", "close", "426"),
+            // To Engine.IO it is no upgrade at all.
+            (
+                "GET",
+                "Connection",
+                "close",
+                if path == RAW { "426" } else { "400" },
+            ),
             ("POST", "X-Nothing", "", "400"),
             ("GET", "X-Nothing", "", "101"),
         ] {
@@ -103,6 +109,9 @@ async fn requests_that_are_not_engine_io_4_open_no_session() {
         ("EIO=4&transport=polling&sid=../x", 1),
         ("EIO=4&transport=polling&sid=%00", 1),
         ("EIO=4&transport=websocket&sid=AAAAAAAAAAAAAAHs", 1),
+        ("EIO=3&transport=polling&sid=AAAAAAAAAAAAAAHs", 1),
+        ("EIO=3&transport=websocket", 3),
+        ("EIO=4&transport=websocket", 3),
     ] {
         let url = server.url(&format!("/socket.io/?{query}"));
         let response = reqwest::get(url).await.unwrap();

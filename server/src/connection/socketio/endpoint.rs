@@ -22,11 +22,11 @@ use tokio::sync::oneshot;
 use tower::ServiceExt;
 
 use super::super::arrival::Arrival;
-use super::super::handshake::{Denied, accept, switching};
+use super::super::handshake::{Denied, accept, asks_for_upgrade, switching};
 use super::super::{Context, metadata};
 use super::connect::{self, NAMESPACE};
 use super::frames;
-use super::query::{Query, Refused, Unserved, Way};
+use super::query::{Asked, Query, Refused, Unserved, Way};
 use super::stream::GuardedStream;
 use super::transport::{PACKETS_BUFFERED, Sessions, Transport};
 
@@ -102,7 +102,7 @@ impl Endpoint {
 
     async fn dispatch(self: Arc<Self>, address: IpAddr, mut request: Request) -> Result<Response, Unserved> {
         let text = request.uri().query().unwrap_or_default();
-        let query = Query::parse(request.method(), text)?;
+        let query = self.read(&request, text)?;
         metadata::admit("the query", text.len(), self.context.settings.metadata_bytes)?;
         let seat = || self.context.live.seat(address);
         match (query.way, query.sid) {
@@ -127,6 +127,15 @@ impl Endpoint {
                 self.open_websocket(transport, true, request)
             }
         }
+    }
+
+    fn read<'a>(&self, request: &Request, text: &'a str) -> Result<Query<'a>, Refused> {
+        let asked = Asked {
+            method: request.method(),
+            upgrades: asks_for_upgrade(request.headers()),
+            knows: &|sid| self.sessions.get(sid).is_some(),
+        };
+        Query::parse(&asked, text)
     }
 
     fn session(&self, sid: &str) -> Result<Arc<Transport>, Refused> {

@@ -100,9 +100,19 @@ pub(super) struct Query<'a> {
     pub(super) sid: Option<&'a str>,
 }
 
+/// How a query was sent, and what there is that it may name.
+pub(super) struct Asked<'a> {
+    pub(super) method: &'a Method,
+    /// Whether the request is to become something else than HTTP.
+    pub(super) upgrades: bool,
+    /// Whether there is a session of this id.
+    pub(super) knows: &'a dyn Fn(&str) -> bool,
+}
+
 impl<'a> Query<'a> {
-    /// Reads a query. A parameter that comes twice is refused: two readers could take different ones.
-    pub(super) fn parse(method: &Method, query: &'a str) -> Result<Self, Refused> {
+    /// Reads a query, with the checks and in the order of the official server: clients go by the number. A parameter
+    /// that comes twice is refused, for two readers could take different ones; so is a session without a name.
+    pub(super) fn parse(asked: &Asked<'_>, query: &'a str) -> Result<Self, Refused> {
         let (mut version, mut way, mut sid) = (None, None, None);
         for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
             let (slot, twice) = match name {
@@ -120,15 +130,17 @@ impl<'a> Query<'a> {
             Some("websocket") => Way::WebSocket,
             _ => return Err(Refused::UnknownTransport),
         };
-        if version != Some("4") {
-            return Err(Refused::UnsupportedVersion);
+        let is_no_upgrade = way == Way::WebSocket && !asked.upgrades;
+        let is_other_version = version != Some("4");
+        match (sid, asked.method) {
+            (Some(sid), _) if !(asked.knows)(sid) => Err(Refused::UnknownSession),
+            (Some(_), _) if is_no_upgrade || is_other_version => Err(Refused::BadRequest),
+            (Some(_), &Method::POST) if way == Way::Polling => Ok(Self { way, sid }),
+            (_, &Method::GET) if is_no_upgrade => Err(Refused::BadRequest),
+            (_, &Method::GET) if is_other_version => Err(Refused::UnsupportedVersion),
+            (_, &Method::GET) => Ok(Self { way, sid }),
+            _ => Err(Refused::BadMethod),
         }
-        match (method, way) {
-            (&Method::GET, _) => {}
-            (&Method::POST, Way::Polling) if sid.is_some() => {}
-            _ => return Err(Refused::BadMethod),
-        }
-        Ok(Self { way, sid })
     }
 }
 
@@ -136,44 +148,58 @@ impl<'a> Query<'a> {
 mod tests {
     use super::*;
 
-    fn parse(query: &str) -> Result<Query<'_>, Refused> {
-        Query::parse(&Method::GET, query)
+    /// Reads a method and a query, such as `GET EIO=4`; `UPGRADE` is a GET that asks for one. The session `ab` is
+    /// known.
+    fn parse(request: &str) -> Result<Query<'_>, Refused> {
+        let (method, query) = request.split_once(' ').unwrap();
+        let upgrades = method == "UPGRADE";
+        let asked = Asked {
+            method: &method.replace("UPGRADE", "GET").parse().unwrap(),
+            upgrades,
+            knows: &|sid| sid == "ab",
+        };
+        Query::parse(&asked, query)
     }
 
     #[test]
     fn requests_of_the_protocol_are_read() {
-        assert_eq!(
-            parse("EIO=4&transport=polling&t=x"),
-            Ok(Query {
-                way: Way::Polling,
-                sid: None
-            })
-        );
-        assert_eq!(
-            parse("sid=ab&EIO=4&transport=websocket"),
-            Ok(Query {
-                way: Way::WebSocket,
-                sid: Some("ab")
-            })
-        );
+        for (request, way, sid) in [
+            ("GET EIO=4&transport=polling&t=x", Way::Polling, None),
+            ("POST EIO=4&transport=polling&sid=ab", Way::Polling, Some("ab")),
+            ("UPGRADE EIO=4&transport=websocket", Way::WebSocket, None),
+            (
+                "UPGRADE sid=ab&EIO=4&transport=websocket",
+                Way::WebSocket,
+                Some("ab"),
+            ),
+        ] {
+            assert_eq!(parse(request), Ok(Query { way, sid }), "{request}");
+        }
     }
 
     #[test]
     fn everything_else_is_refused_by_its_number() {
-        for (query, refused) in [
-            ("", Refused::UnknownTransport),
-            ("EIO=4", Refused::UnknownTransport),
-            ("EIO=4&transport=__proto__", Refused::UnknownTransport),
-            ("EIO=4&transport=webtransport", Refused::UnknownTransport),
-            ("EIO=3&transport=polling", Refused::UnsupportedVersion),
-            ("EIO=4&EIO=3&transport=polling", Refused::UnsupportedVersion),
-            ("EIO=4&transport=polling&sid=a&sid=b", Refused::UnknownSession),
+        for (request, refused) in [
+            ("GET ", Refused::UnknownTransport),
+            ("POST EIO=4", Refused::UnknownTransport),
+            ("GET EIO=4&transport=__proto__", Refused::UnknownTransport),
+            ("GET EIO=4&transport=webtransport", Refused::UnknownTransport),
+            ("GET EIO=4&transport=polling&sid=", Refused::UnknownSession),
+            ("GET EIO=3&transport=polling&sid=x", Refused::UnknownSession),
+            ("GET EIO=4&transport=polling&sid=a&sid=b", Refused::UnknownSession),
+            ("POST EIO=4&transport=polling&sid=x", Refused::UnknownSession),
+            ("POST EIO=4&transport=polling", Refused::BadMethod),
+            ("POST EIO=3&transport=polling", Refused::BadMethod),
+            ("POST EIO=4&transport=websocket", Refused::BadMethod),
+            ("GET EIO=3&transport=websocket", Refused::BadRequest),
+            ("GET EIO=4&transport=websocket", Refused::BadRequest),
+            ("GET EIO=4&transport=websocket&sid=ab", Refused::BadRequest),
+            ("GET EIO=3&transport=polling&sid=ab", Refused::BadRequest),
+            ("GET EIO=3&transport=polling", Refused::UnsupportedVersion),
+            ("UPGRADE EIO=3&transport=websocket", Refused::UnsupportedVersion),
+            ("GET EIO=4&EIO=3&transport=polling", Refused::UnsupportedVersion),
         ] {
-            assert_eq!(parse(query), Err(refused), "{query}");
+            assert_eq!(parse(request), Err(refused), "{request}");
         }
-        assert_eq!(
-            Query::parse(&Method::POST, "EIO=4&transport=polling"),
-            Err(Refused::BadMethod)
-        );
     }
 }
