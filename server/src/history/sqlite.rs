@@ -1,12 +1,13 @@
 //! Messages in one SQLite file, on disk before the ack.
 //!
 //! Write-ahead log, `synchronous=FULL`: a commit is on the disk when it returns. One thread writes (`writer.rs`),
-//! a few read (`readers.rs`), each from a snapshot, so nobody waits for anybody but the publishers for their
-//! commit. What the tables are is in `schema.rs`; what a database is checked for before it is trusted, there, in
+//! one copies the log into the database (`wal.rs`), a few read (`readers.rs`), each from a snapshot, so nobody waits
+//! for anybody but the publishers for their commit. What the tables are is in `schema.rs`; what a database is checked for before it is trusted, there, in
 //! `mark.rs` and, for each row that is read, in `sums.rs`.
 
 mod amending;
 mod erasing;
+mod file_id;
 mod housekeeping;
 mod inspection;
 mod listing;
@@ -21,6 +22,8 @@ mod rows;
 mod schema;
 mod sums;
 mod traces;
+mod wal;
+mod write_error;
 mod writer;
 
 #[cfg(test)]

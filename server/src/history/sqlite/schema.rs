@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 use tracing::{error, info};
 
@@ -90,13 +91,11 @@ const CHECKED_BYTES: i64 = 512 * 1_024 * 1_024;
 const BUSY: Duration = Duration::from_secs(5);
 /// Page cache of the writer in KiB, negative by SQLite's convention: the pages that appends touch again and again.
 const WRITER_CACHE: i64 = -16 * 1_024;
-/// Pages of the log after which it is written back: 16 MB. It costs two syncs, which are then rare; a start reads
-/// that much in a moment.
-const CHECKPOINT_PAGES: i64 = 4_000;
 /// Prepared statements the writer keeps: all that it has.
 const STATEMENTS: usize = 32;
-/// What is left of the write-ahead log after a large one was written back, bytes.
-const LOG_BYTES: i64 = 64 * 1_024 * 1_024;
+/// What is left of the write-ahead log after a large one was written back, bytes: as much as it needs when nothing
+/// holds it up (`wal.rs`), for a file that is cut and grows again makes each sync slower.
+const LOG_BYTES: i64 = 96 * 1_024 * 1_024;
 
 /// Opens the database for writing at the start of the server: makes or migrates it, checks it, and gives it a new
 /// epoch where it lost what it had confirmed.
@@ -134,6 +133,13 @@ pub(super) fn open_again(path: &Path) -> rusqlite::Result<Connection> {
     connect(path, false)
 }
 
+/// Opens the database for copying the log into it, beside the writer and as carefully. The log is not its to remove.
+pub(super) fn open_checkpointer(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = connect(path, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    Ok(connection)
+}
+
 /// Opens the database for reading.
 pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -166,7 +172,8 @@ fn connect(path: &Path, create: bool) -> rusqlite::Result<Connection> {
     // FULL syncs the log at every commit: an ack survives a power cut.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", WRITER_CACHE)?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    // Not in the middle of a commit (see `wal.rs`).
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)

@@ -1,6 +1,7 @@
 //! What the conformance suite does not reach: the file, its damages, and failing commits.
 
 mod damage;
+mod wal;
 
 use std::fs::{self, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};

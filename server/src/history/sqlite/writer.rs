@@ -4,25 +4,26 @@
 //! many messages, and a lone message waits for nobody.
 
 use std::collections::VecDeque;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
-use std::{fmt, fs, io};
 
 use bmt_shared::channel::ChannelName;
 use rusqlite::{Connection, TransactionBehavior};
 use tracing::{error, info};
 
 use super::erasing;
+use super::file_id::FileId;
 use super::housekeeping::Housekeeping;
 use super::mark::Mark;
 use super::open_error::Why;
 use super::pace::Pace;
 use super::rows::{Fate, Rows};
 use super::schema;
+use super::wal::{Wal, make_room};
+use super::write_error::WriteError;
 use crate::history::{BATCH_ROWS, Batch, Done, Erasure, StoreFailure, mint};
 
 /// How long the writer sleeps without work before it looks after itself.
@@ -64,15 +65,18 @@ pub(super) struct Parts {
 }
 
 pub(super) struct Writer {
+    /// Before the connection: the other one to the log ends first.
+    wal: Wal,
     parts: Parts,
     state: State,
     rows: Rows,
     pace: Pace,
-    /// Which file the database is: a folder that is taken away leaves us writing into nowhere.
     file: FileId,
     /// The last failure: what senders are told that have not heard of it.
     failure: StoreFailure,
     commits: u64,
+    /// Commits after which the log was last looked after.
+    tended: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,44 +86,12 @@ enum State {
     Failing,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct FileId {
-    device: u64,
-    inode: u64,
-}
-
-/// Why a group was not committed.
-#[derive(Debug)]
-enum WriteError {
-    Sqlite(rusqlite::Error),
-    /// The database file is not the one that was opened.
-    Gone(PathBuf),
-}
-
-impl fmt::Display for WriteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Sqlite(error) => error.fmt(f),
-            Self::Gone(path) => write!(
-                f,
-                "{} was taken away or replaced while it was in use",
-                path.display()
-            ),
-        }
-    }
-}
-
-impl From<rusqlite::Error> for WriteError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(error)
-    }
-}
-
 impl Writer {
     pub(super) fn new(parts: Parts) -> Result<Self, Why> {
         let commits = schema::commits(&parts.connection).map_err(Why::Sqlite)?;
         let file = FileId::of(&parts.path).map_err(Why::Io)?;
         Ok(Self {
+            wal: Wal::start(&parts.path, file).map_err(Why::Io)?,
             parts,
             state: State::Writing,
             rows: Rows::default(),
@@ -132,6 +104,8 @@ impl Writer {
                 is_damage: false,
             },
             commits,
+            // What the last run left in the log is looked after, too.
+            tended: 0,
         })
     }
 
@@ -142,9 +116,9 @@ impl Writer {
             waiting.extend(jobs.try_iter().take(BATCH_ROWS));
             let meanwhile = rows_of(&waiting);
             if waiting.is_empty() {
-                match jobs.recv_timeout(IDLE) {
+                match jobs.recv_timeout(self.patience()) {
                     Ok(job) => waiting.push_back(job),
-                    Err(RecvTimeoutError::Timeout) => self.try_again(),
+                    Err(RecvTimeoutError::Timeout) => self.rest(),
                     Err(RecvTimeoutError::Disconnected) => return,
                 }
             }
@@ -162,6 +136,15 @@ impl Writer {
                 None => {}
             }
             self.keep_house();
+            self.tend_wal(false);
+        }
+    }
+
+    /// How long to wait for work before the writer looks after itself.
+    fn patience(&self) -> Duration {
+        match self.state {
+            State::Writing => self.wal.moment().unwrap_or(IDLE),
+            State::Failing => IDLE,
         }
     }
 
@@ -281,7 +264,9 @@ impl Writer {
         change: impl FnOnce(&mut Rows, &Connection, u64) -> rusqlite::Result<T>,
     ) -> Result<T, (WriteError, Option<T>)> {
         let lost = |error: rusqlite::Error| (WriteError::from(error), None);
-        self.look_for_file().map_err(|error| (error, None))?;
+        self.file
+            .look_for(&self.parts.path)
+            .map_err(|error| (error, None))?;
         let commits = self.commits + 1;
         let transaction = self
             .parts
@@ -307,18 +292,12 @@ impl Writer {
     /// Opens the database anew and finds out what was committed.
     fn reopen(&mut self) -> Result<(), WriteError> {
         self.rows.forget();
-        self.look_for_file()?;
+        self.file.look_for(&self.parts.path)?;
         let connection = schema::open_again(&self.parts.path)?;
         self.commits = schema::commits(&connection)?;
+        make_room(&connection);
         self.parts.connection = connection;
         Ok(())
-    }
-
-    fn look_for_file(&self) -> Result<(), WriteError> {
-        match FileId::of(&self.parts.path) {
-            Ok(found) if found == self.file => Ok(()),
-            _ => Err(WriteError::Gone(self.parts.path.clone())),
-        }
     }
 
     fn succeed(&mut self) {
@@ -343,11 +322,23 @@ impl Writer {
         self.failure.clone()
     }
 
-    /// Without work: looks whether a store that failed is back, so that readiness does not depend on publishers.
-    fn try_again(&mut self) {
-        if self.state == State::Writing {
-            return;
+    /// Without work: looks after the log, or whether a store that failed is back.
+    fn rest(&mut self) {
+        match self.state {
+            State::Writing => self.tend_wal(true),
+            State::Failing => self.try_again(),
         }
+    }
+
+    fn tend_wal(&mut self, is_quiet: bool) {
+        if self.state == State::Writing && (is_quiet || self.tended != self.commits) {
+            self.tended = self.commits;
+            self.wal.tend(&self.parts.connection, is_quiet);
+        }
+    }
+
+    /// Readiness does not depend on publishers.
+    fn try_again(&mut self) {
         let empty = |_: &mut Rows, _: &Connection, _| Ok(());
         let back = self
             .reopen()
@@ -376,11 +367,10 @@ impl Writer {
 
     /// Writes the log back into the database, so that the next start finds one file.
     fn close(self) {
-        if let Err(error) = self
-            .parts
-            .connection
-            .pragma_update(None, "wal_checkpoint", "TRUNCATE")
-        {
+        let Self { wal, parts, .. } = self;
+        // It ends the pass that is under way.
+        drop(wal);
+        if let Err(error) = parts.connection.pragma_update(None, "wal_checkpoint", "TRUNCATE") {
             info!(%error, "the log was not written back at the end; the next start does it");
         }
     }
@@ -391,16 +381,6 @@ fn answer(group: Vec<Batch>, fates: Vec<Vec<Fate>>) {
         let drafts = batch.appends.into_iter().map(|append| append.draft);
         let appended = drafts.zip(fates).map(|(draft, fate)| fate.of(draft)).collect();
         (batch.done)(Ok(appended));
-    }
-}
-
-impl FileId {
-    fn of(path: &Path) -> io::Result<Self> {
-        let metadata = fs::metadata(path)?;
-        Ok(Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-        })
     }
 }
 
