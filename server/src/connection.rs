@@ -22,6 +22,7 @@ mod refresh;
 mod requests;
 mod revocation;
 mod spare;
+mod staged;
 mod terms;
 
 mod raw;

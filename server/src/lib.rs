@@ -56,6 +56,7 @@ pub mod history;
 pub mod meters;
 pub mod outbox;
 pub mod shards;
+pub mod socket;
 pub mod telemetry;
 
 pub mod clock;

@@ -13,6 +13,7 @@
 //! High-priority messages pass waiting events of other channels; within a channel the order of seqs always holds.
 
 mod encoded;
+mod line;
 mod queue;
 mod skips;
 
@@ -20,7 +21,7 @@ mod skips;
 mod tests;
 
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 pub use encoded::Encoded;
+pub use line::{Asleep, Line};
 use queue::Queue;
 
 /// Bounds of one outbox. 0 means "no limit".
@@ -82,6 +84,8 @@ struct Inner {
     queue: Mutex<Queue>,
     /// Told of the close or the overflow.
     sealed: Notify,
+    /// Who writes it without its task, where somebody can.
+    line: OnceLock<Arc<dyn Line>>,
 }
 
 impl Outbox {
@@ -91,6 +95,7 @@ impl Outbox {
         Self(Arc::new(Inner {
             queue: Mutex::new(Queue::new(bounds)),
             sealed: Notify::new(),
+            line: OnceLock::new(),
         }))
     }
 
@@ -113,6 +118,17 @@ impl Outbox {
         self.change(|queue| queue.push(outgoing))
     }
 
+    /// Names who can write it without its task. The first one stays.
+    pub fn attach(&self, line: Arc<dyn Line>) {
+        self.0.line.set(line).ok();
+    }
+
+    /// Who can write it without its task.
+    #[must_use]
+    pub fn line(&self) -> Option<Arc<dyn Line>> {
+        self.0.line.get().cloned()
+    }
+
     /// Takes a place in the order for something that is not known yet.
     #[must_use = "a slot that is dropped unfilled sends nothing"]
     pub fn reserve(&self) -> Slot {
@@ -126,6 +142,11 @@ impl Outbox {
     /// Takes the next thing to send out of the outbox.
     pub fn next(&self) -> Next {
         self.lock().next()
+    }
+
+    /// The same, but leaves a close where it is: [`Next::Wait`], although [`Self::poll_ready`] is ready.
+    pub fn next_but_close(&self) -> Next {
+        self.lock().next_but_close()
     }
 
     /// Waits until [`Self::next`] has something. One writer waits at a time.

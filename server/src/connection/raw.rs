@@ -8,6 +8,7 @@ mod batch;
 mod endpoint;
 mod frames;
 mod opening;
+mod outlet;
 mod pump;
 mod wire;
 

@@ -33,6 +33,7 @@ mod connect;
 mod endpoint;
 mod frames;
 mod intake;
+mod outlet;
 mod query;
 mod stream;
 mod transport;

@@ -168,10 +168,22 @@ impl Queue {
     }
 
     pub(super) fn next(&mut self) -> Next {
+        self.take(|_| true)
+    }
+
+    /// The same, but leaves a close where it is.
+    pub(super) fn next_but_close(&mut self) -> Next {
+        self.take(|place| !is_close(place))
+    }
+
+    fn take(&mut self, is_wanted: impl Fn(&Place) -> bool) -> Next {
         if self.state == State::Overflowed {
             return Next::Overflowed;
         }
         while self.has_next() {
+            if !self.places.front().is_some_and(&is_wanted) {
+                return Next::Wait;
+            }
             let content = self.places.pop_front().map(|place| place.content);
             self.bytes -= content.as_ref().map_or(0, Content::bytes);
             if self.state == State::Shedding && self.is_half_empty() {
@@ -226,10 +238,6 @@ impl Queue {
     }
 
     pub(super) fn skip_to_close(&mut self) -> Next {
-        let is_close = |place: &Place| match &place.content {
-            Content::Other(other, _) => matches!(**other, Outgoing::Close(_)),
-            Content::Event(..) | Content::Reserved => false,
-        };
         while let Some(place) = self.places.pop_front_if(|place| !is_close(place)) {
             self.bytes -= place.content.bytes();
         }
@@ -314,6 +322,13 @@ impl Queue {
             }
             !content.is_low()
         });
+    }
+}
+
+fn is_close(place: &Place) -> bool {
+    match &place.content {
+        Content::Other(other, _) => matches!(**other, Outgoing::Close(_)),
+        Content::Event(..) | Content::Reserved => false,
     }
 }
 

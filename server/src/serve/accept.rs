@@ -26,6 +26,7 @@ use super::tls::{Greeted, Tls};
 use crate::config::Config;
 use crate::node::Node;
 use crate::shutdown::Shutdown;
+use crate::socket::Socket;
 
 /// Places beyond `limits.connections`, for requests that are no connections: logins, pages, health.
 const SPARE_PLACES: u64 = 1_000;
@@ -165,7 +166,9 @@ pub(super) async fn accept(
             debug!(%error, %peer, "a connection's options cannot be set");
         }
         let stream = Accepted::new(stream, place, stall_limit);
-        let service = service_for(router.clone(), peer);
+        // What TLS makes of the bytes, only its own task can say.
+        let socket = server.tls.is_none().then(|| stream.socket());
+        let service = service_for(router.clone(), peer, socket);
         node.shutdown.spawn(server.clone().receive(stream, service, peer));
     }
     places
@@ -242,10 +245,13 @@ impl<S> HttpService for S where
 {
 }
 
-fn service_for(router: Router, peer: SocketAddr) -> impl HttpService {
+fn service_for(router: Router, peer: SocketAddr, socket: Option<Socket>) -> impl HttpService {
     service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
+        if let Some(socket) = &socket {
+            request.extensions_mut().insert(socket.clone());
+        }
         router.clone().oneshot(request)
     })
 }

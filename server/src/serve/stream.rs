@@ -3,14 +3,18 @@
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
+
+use crate::socket::Socket;
 
 /// A TCP stream that ends when a write waits and not one byte went out for `stall_limit`: a stalled reader would
 /// otherwise hold its task, its buffers and its presence for ever. This is the one place that looks for it, for
@@ -18,7 +22,9 @@ use tokio::time::{Sleep, sleep};
 ///
 /// What was written and never fetched is the kernel's to notice, by `TCP_USER_TIMEOUT`.
 pub(super) struct Accepted {
-    stream: TcpStream,
+    reader: OwnedReadHalf,
+    /// Others may write too ([`Socket`]), and do not keep it open.
+    writer: Arc<OwnedWriteHalf>,
     stall_limit: Duration,
     /// Runs while a write waits; most never do, so none is made for them.
     stalled: Option<Pin<Box<Sleep>>>,
@@ -27,12 +33,23 @@ pub(super) struct Accepted {
 
 impl Accepted {
     pub(super) fn new(stream: TcpStream, place: OwnedSemaphorePermit, stall_limit: Duration) -> Self {
+        let (reader, writer) = stream.into_split();
         Self {
-            stream,
+            reader,
+            writer: Arc::new(writer),
             stall_limit,
             stalled: None,
             _place: place,
         }
+    }
+
+    /// The way to write to it beside its task.
+    pub(super) fn socket(&self) -> Socket {
+        Socket::new(&self.writer)
+    }
+
+    fn stream(&self) -> &TcpStream {
+        self.reader.as_ref()
     }
 
     /// Looks at what comes without taking it.
@@ -41,7 +58,7 @@ impl Accepted {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<usize>> {
-        self.stream.poll_peek(context, buffer)
+        self.stream().poll_peek(context, buffer)
     }
 
     fn watch<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -54,7 +71,7 @@ impl Accepted {
         ready!(stalled.as_mut().poll(context));
         // Reading ends too: a WebSocket is read by another task, which would go on for as long as the peer talks.
         // Where that fails the connection is over already.
-        SockRef::from(&self.stream).shutdown(Shutdown::Both).ok();
+        SockRef::from(self.stream()).shutdown(Shutdown::Both).ok();
         Poll::Ready(Err(io::Error::new(
             io::ErrorKind::TimedOut,
             "the peer reads nothing",
@@ -68,7 +85,7 @@ impl AsyncRead for Accepted {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        Pin::new(&mut self.reader).poll_read(context, buffer)
     }
 }
 
@@ -78,7 +95,7 @@ impl AsyncWrite for Accepted {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        let written = write(self.stream(), context, |stream| stream.try_write(bytes));
         self.watch(context, written)
     }
 
@@ -87,20 +104,40 @@ impl AsyncWrite for Accepted {
         context: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
+        let written = write(self.stream(), context, |stream| stream.try_write_vectored(parts));
         self.watch(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        true
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A socket has no buffer of its own.
+        Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(match SockRef::from(self.stream()).shutdown(Shutdown::Write) {
+            // The peer was quicker.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+            shut => shut,
+        })
+    }
+}
+
+/// Tries a write each time the socket says that it takes something.
+fn write(
+    stream: &TcpStream,
+    context: &mut Context<'_>,
+    attempt: impl Fn(&TcpStream) -> io::Result<usize>,
+) -> Poll<io::Result<usize>> {
+    loop {
+        ready!(stream.poll_write_ready(context))?;
+        match attempt(stream) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            written => return Poll::Ready(written),
+        }
     }
 }
 

@@ -105,7 +105,7 @@ impl Shard {
             }
             self.hand_over();
             self.handle_timeouts();
-            self.writers.wake();
+            self.writers.set_going();
             if self.awaited == 0
                 && self.inbox.is_empty()
                 && let Some(drained) = self.drained.take()

@@ -1,41 +1,48 @@
-//! Writers of connections that a turn of a shard gave something to send. Each is woken once, when the turn is
+//! Writers of connections that a turn of a shard gave something to send. Each is set going once, when the turn is
 //! over, so that several messages go out in one write.
 
-use std::task::Waker;
+use crate::outbox::{Asleep, Outbox, Outgoing};
 
-use crate::outbox::{Outbox, Outgoing};
-
+/// Writers whose sockets are written here, in the shard's own task. To wake as many costs more than that, on both
+/// sides; with more of them the shard would keep its other channels waiting.
+const FEW: usize = 64;
 /// Things given before those who wait are woken within a turn: about a millisecond of work.
 const MOST_GIVEN: usize = 8_192;
-/// The publisher is woken behind one of so many of the receivers; see [`Writers::wake`].
+/// The publisher is woken behind one of so many of the receivers; see [`Writers::set_going`].
 const PUBLISHER_BEHIND: usize = 10;
 
 #[derive(Default)]
 pub(super) struct Writers {
-    asleep: Vec<Waker>,
+    /// The first [`FEW`] of them with their lines.
+    asleep: Vec<Asleep>,
     given: usize,
 }
 
 impl Writers {
-    /// Pushes something; its writer is woken by [`Self::wake`].
+    /// Pushes something; its writer is set going by [`Self::set_going`].
     pub(super) fn give(&mut self, outbox: &Outbox, outgoing: Outgoing) {
-        self.asleep.extend(outbox.push_quietly(outgoing));
+        if let Some(task) = outbox.push_quietly(outgoing) {
+            let line = (self.asleep.len() < FEW).then(|| outbox.line()).flatten();
+            self.asleep.push(Asleep { task, line });
+        }
         self.given += 1;
         if self.given >= MOST_GIVEN {
-            self.wake();
+            self.set_going();
         }
     }
 
-    /// Wakes all who wait.
-    pub(super) fn wake(&mut self) {
+    /// Sets all going who wait.
+    pub(super) fn set_going(&mut self) {
         self.given = 0;
+        if self.asleep.len() <= FEW {
+            return self.asleep.drain(..).for_each(Asleep::write);
+        }
         // The publisher, whose ack stands behind its message, was told of last, and the runtime would begin with it:
         // it would publish on and on before anybody was sent the first. Behind all receivers, each message would
         // wait for a whole round, alone in each write. Behind a tenth of them the next message meets the one before
         // in most writes, and nobody waits for more than about two rounds.
-        if let Some(last) = self.asleep.len().checked_sub(1) {
-            self.asleep.swap(last / PUBLISHER_BEHIND, last);
-        }
-        self.asleep.drain(..).for_each(Waker::wake);
+        let last = self.asleep.len() - 1;
+        self.asleep.swap(last / PUBLISHER_BEHIND, last);
+        self.asleep.drain(..).for_each(Asleep::wake);
     }
 }

@@ -14,6 +14,7 @@ use super::super::handshake::{Denied, accept, switching};
 use super::super::{Context, Seat};
 use super::opening::{Opening, SUBPROTOCOL};
 use super::pump::Pump;
+use crate::socket::Socket;
 
 /// How long the connection may take to be turned over after the handshake's answer.
 const UPGRADE: Duration = Duration::from_secs(10);
@@ -24,13 +25,14 @@ pub(in super::super) fn handle(context: Arc<Context>, address: IpAddr, mut reque
         Ok((accept, opening, seat)) => {
             let upgraded = hyper::upgrade::on(&mut request);
             let arrival = Arrival::raw(address, request.headers());
+            let socket = request.extensions_mut().remove::<Socket>();
             let protocol = opening
                 .offers_subprotocol
                 .then(|| HeaderValue::from_static(SUBPROTOCOL));
             tokio::spawn(async move {
                 let _seat = seat;
                 if let Ok(Ok(upgraded)) = tokio::time::timeout(UPGRADE, upgraded).await {
-                    Pump::new(context, arrival, TokioIo::new(upgraded))
+                    Pump::new(context, arrival, TokioIo::new(upgraded), socket)
                         .serve(opening)
                         .await;
                 }

@@ -18,22 +18,24 @@ use tokio::time::{Instant, Sleep};
 use super::super::arrival::Arrival;
 use super::super::link::{Alarm, closing};
 use super::super::requests::Incoming;
+use super::super::staged::STAGE_BYTES;
 use super::super::{Connection, Context};
 use super::batch::Batch;
 use super::frames;
 use super::opening::{Credential, Opening};
+use super::outlet::{Spoken, speak};
 use super::wire::{Arrived, FAREWELL, Wire};
 use crate::auth::Identity;
 use crate::outbox::{Next, Outgoing};
-
-/// The outbox is taken from while fewer bytes than this wait to be written: several frames go out in one write.
-const STAGE_BYTES: usize = 16 * 1_024;
+use crate::socket::Socket;
 
 /// Serves one connection from its handshake to its end.
 pub(super) struct Pump<S> {
     context: Arc<Context>,
     arrival: Arc<Arrival>,
     wire: Wire<S>,
+    /// Where its bytes go, until a shard knows.
+    socket: Option<Socket>,
     /// Where the client asked for several envelopes in one frame.
     batch: Option<Batch>,
     heard: Instant,
@@ -76,13 +78,19 @@ struct AuthBody {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
-    pub(super) fn new(context: Arc<Context>, arrival: Arc<Arrival>, stream: S) -> Self {
+    pub(super) fn new(
+        context: Arc<Context>,
+        arrival: Arc<Arrival>,
+        stream: S,
+        socket: Option<Socket>,
+    ) -> Self {
         let most = usize::try_from(context.settings.frame_bytes).unwrap_or(usize::MAX);
         let interval_ms = context.settings.heartbeat.interval_ms;
         Self {
             context,
             arrival,
             wire: Wire::new(stream, most),
+            socket,
             batch: None,
             heard: Instant::now(),
             pinged: false,
@@ -110,6 +118,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     /// Serves an authenticated connection until it is over.
     async fn attend(&mut self, connection: &Arc<Connection>, client_id: Option<&str>) -> Over {
         let outbox = &connection.outbox;
+        // Envelopes that are to be gathered into frames are its task's to gather.
+        if let (Some(socket), None) = (self.socket.take(), &self.batch) {
+            self.wire.outlet().open(Arc::downgrade(connection), socket);
+            outbox.attach(self.wire.outlet().clone());
+        }
         let over = tokio::select! {
             over = self.run(connection, client_id) => over,
             // Who does not take what comes before the close hears the code, if anything.
@@ -218,20 +231,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     fn stage(&mut self, connection: &Connection, client_id: Option<&str>) -> Result<(), Over> {
         while self.staged() < STAGE_BYTES {
             match connection.outbox.next() {
-                Next::Send(Outgoing::Event(event)) => match event.event() {
-                    ServerEvent::Connected(connected) => {
-                        self.say(&frames::connect(connected, client_id));
-                    }
-                    // The message that it is made of is such a frame already (SPEC §7).
-                    ServerEvent::Notification(_) => {}
-                    _ => self.say_frame(event.raw_frame(frames::event)),
+                Next::Send(outgoing) => match speak(connection, outgoing, client_id) {
+                    Spoken::Event(event) => self.say_frame(event.raw_frame(frames::event)),
+                    Spoken::Envelope(envelope) => self.say(&envelope),
+                    Spoken::Nothing => {}
+                    Spoken::Close(closing) => return Err(self.say_closing(closing)),
                 },
-                Next::Send(Outgoing::Reply(to, reply)) => {
-                    if connection.settle(&to, &reply).is_some() {
-                        self.say(&frames::reply(&to.message_id, &reply));
-                    }
-                }
-                Next::Send(Outgoing::Close(closing)) => return Err(self.say_closing(closing)),
                 Next::Wait => break,
                 Next::Overflowed => return Err(self.say_slow()),
             }
@@ -285,7 +290,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         let code = CloseCode::from_number(closing.code).unwrap_or(CloseCode::ServerError);
         let reason = closing.reason.clone();
         self.flush_batch();
-        self.wire.stage(&frames::event(&ServerEvent::Closing(closing)));
+        self.wire
+            .stage_last(&frames::event(&ServerEvent::Closing(closing)));
         Over::Close(code, reason)
     }
 

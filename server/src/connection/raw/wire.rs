@@ -5,8 +5,8 @@ use std::future::poll_fn;
 use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-
 use std::time::Duration;
 
 use bmt_shared::close::CloseCode;
@@ -15,7 +15,9 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Error, Message, Utf8Bytes};
 
-use super::super::{frame, spare};
+use super::super::frame;
+use super::super::staged::Staged;
+use super::outlet::Outlet;
 
 /// Bytes taken off the socket at once. On the stack of the poll: an idle connection holds none of it.
 const READ_BYTES: usize = 4 * 1_024;
@@ -59,9 +61,7 @@ pub struct Wire<S> {
     hearing: Hearing,
     /// Whether a close of ours is staged or written: the last frame there is.
     said_close: bool,
-    /// Whole frames that wait to be written, and how much of them is.
-    staged: Vec<u8>,
-    written: usize,
+    outlet: Arc<Outlet>,
     arrived: VecDeque<Arrived>,
 }
 
@@ -78,15 +78,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             framing: WebSocketContext::new(Role::Server, Some(config)),
             hearing: Hearing::Open,
             said_close: false,
-            staged: Vec::new(),
-            written: 0,
+            outlet: Arc::default(),
             arrived: VecDeque::new(),
         }
     }
 
+    /// Where its frames leave.
+    pub(super) fn outlet(&self) -> &Arc<Outlet> {
+        &self.outlet
+    }
+
     /// Stages a frame to be written.
     pub(super) fn stage(&mut self, frame: &[u8]) {
-        self.buffer().extend_from_slice(frame);
+        self.append(|buffer| buffer.extend_from_slice(frame));
     }
 
     /// Stages a text frame around `text`.
@@ -96,29 +100,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     /// The same of bytes that are text.
     pub(super) fn stage_content(&mut self, text: &[u8]) {
-        frame::push_utf8(self.buffer(), text);
+        self.append(|buffer| frame::push_utf8(buffer, text));
     }
 
     /// Stages a binary frame.
     pub fn stage_binary(&mut self, bytes: &[u8]) {
-        frame::push_binary(self.buffer(), bytes);
+        self.append(|buffer| frame::push_binary(buffer, bytes));
     }
 
     /// Stages a ping.
     pub(super) fn stage_ping(&mut self) {
-        self.buffer().extend_from_slice(&frame::PING);
+        self.append(|buffer| buffer.extend_from_slice(&frame::PING));
     }
 
-    fn buffer(&mut self) -> &mut Vec<u8> {
-        if self.staged.capacity() == 0 {
-            self.staged = spare::take();
-        }
-        &mut self.staged
+    /// Stages the last frame of this side but the close: what is staged from now on is the task's own doing.
+    pub(super) fn stage_last(&mut self, frame: &[u8]) {
+        let mut out = self.outlet.lock();
+        out.is_over = true;
+        out.staged.buffer().extend_from_slice(frame);
+    }
+
+    fn append(&mut self, push: impl FnOnce(&mut Vec<u8>)) {
+        push(self.outlet.lock().staged.buffer());
     }
 
     /// Bytes that wait to be written.
     pub fn waiting(&self) -> usize {
-        self.staged.len() - self.written
+        self.outlet.lock().staged.len()
     }
 
     /// The next thing that came, if it is here already.
@@ -129,13 +137,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Closes: writes what is staged, `code` behind it, and waits a moment for the peer to close too. `reason` is
     /// at most 123 bytes.
     pub async fn close(&mut self, code: CloseCode, reason: &str) {
-        frame::push_close(self.buffer(), code, reason);
+        self.outlet.lock().is_over = true;
+        self.append(|buffer| frame::push_close(buffer, code, reason));
         self.said_close = true;
         self.end().await;
     }
 
     /// Writes what is staged, with the answer to a close of the peer's, and hangs up.
     pub async fn end(&mut self) {
+        self.outlet.lock().is_over = true;
         let farewell = async {
             while self.waiting() > 0 || (self.said_close && self.hearing == Hearing::Open) {
                 poll_fn(|cx| self.poll(cx)).await?;
@@ -169,21 +179,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     /// Ready when something was written.
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let before = self.waiting();
-        while self.waiting() > 0 {
-            let rest = &self.staged[self.written..];
-            match Pin::new(&mut self.stream).poll_write(cx, rest)? {
-                Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(bytes) => self.written += bytes,
-                Poll::Pending => break,
-            }
-        }
-        if self.waiting() == before {
+        let mut out = self.outlet.lock();
+        let before = out.staged.len();
+        let written = out.staged.poll_write(&mut self.stream, cx)?;
+        if out.staged.len() == before {
             return Poll::Pending;
         }
-        if self.waiting() == 0 {
-            self.written = 0;
-            spare::give_back(std::mem::take(&mut self.staged));
+        if written.is_ready() {
             // Nothing waits below: a socket has no buffer of its own to flush.
             let _ = Pin::new(&mut self.stream).poll_flush(cx)?;
         }
@@ -208,19 +210,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 
     fn feed(&mut self, bytes: &[u8]) {
-        let staged = self.staged.len();
-        self.read_frames(bytes);
+        let outlet = self.outlet.clone();
+        let mut out = outlet.lock();
+        let before = out.staged.len();
+        self.read_frames(bytes, &mut out.staged);
         if self.said_close {
             // Nothing follows a close, no answer to the peer's either (RFC 6455 §5.5.1).
-            self.staged.truncate(staged);
+            out.staged.truncate(before);
         }
     }
 
-    fn read_frames(&mut self, bytes: &[u8]) {
-        let mut pipe = Pipe {
-            input: bytes,
-            output: &mut self.staged,
-        };
+    /// Reads what came. Answers to pings and closes are staged.
+    fn read_frames(&mut self, bytes: &[u8], staged: &mut Staged) {
+        let mut pipe = Pipe { input: bytes, staged };
         loop {
             let arrived = match self.framing.read(&mut pipe) {
                 Ok(Message::Text(text)) => Arrived::Text(text),
@@ -247,7 +249,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 /// What tungstenite takes for a socket: a chunk that was read, and the frames that wait to be written.
 struct Pipe<'a> {
     input: &'a [u8],
-    output: &'a mut Vec<u8>,
+    staged: &'a mut Staged,
 }
 
 impl Read for Pipe<'_> {
@@ -261,7 +263,7 @@ impl Read for Pipe<'_> {
 
 impl Write for Pipe<'_> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.output.extend_from_slice(buf);
+        self.staged.buffer().extend_from_slice(buf);
         Ok(buf.len())
     }
 

@@ -29,6 +29,7 @@ use super::frames;
 use super::query::{Asked, Query, Refused, Unserved, Way};
 use super::stream::GuardedStream;
 use super::transport::{PACKETS_BUFFERED, Sessions, Transport};
+use crate::socket::Socket;
 
 /// Where the library looks for its requests.
 const PATH: &str = "/socket.io";
@@ -207,6 +208,9 @@ impl Endpoint {
             return Err(Refused::BadRequest.into());
         }
         let turned_over = hyper::upgrade::on(&mut request);
+        if let Some(socket) = request.extensions_mut().remove::<Socket>() {
+            transport.outlet().open(Arc::downgrade(&transport), socket);
+        }
         let uri = request.uri().clone();
         if upgrades {
             let transport = Arc::downgrade(&transport);

@@ -135,15 +135,17 @@ pub(super) struct Passing {
     have: usize,
     /// Bytes of the frame after those.
     rest: u64,
+    /// A close has passed: nothing may follow it (RFC 6455 §5.5.1).
+    closed: bool,
 }
 
 impl Passing {
     /// The longest header of a frame that is not masked, and two bytes.
     const MOST: usize = 12;
 
-    /// Whether what passed ended with a whole frame.
+    /// Whether what passed ended with a whole frame that another may follow.
     pub(super) fn is_between_frames(&self) -> bool {
-        self.have == 0 && self.rest == 0
+        self.have == 0 && self.rest == 0 && !self.closed
     }
 
     /// Takes note of bytes that pass; answers what began with them.
@@ -165,6 +167,7 @@ impl Passing {
                     let content = &self.head[header..self.have];
                     match self.head[0] & 0x0f {
                         1 => passed.note(content),
+                        8 => self.closed = true,
                         opcode => passed.packets += usize::from(opcode == 2),
                     }
                     self.rest = length - looked_at;
@@ -222,6 +225,17 @@ mod tests {
         let mut passing = Passing::default();
         assert_eq!(passing.pass(&frames[..1]), Passed::default());
         assert!(!passing.is_between_frames());
+    }
+
+    #[test]
+    fn nothing_goes_between_frames_after_a_close() {
+        for close in [&b"\x88\x00"[..], b"\x88\x02\x03\xe8", b"\x88\x05\x03\xe8bye"] {
+            let mut passing = Passing::default();
+            assert_eq!(passing.pass(b"\x8a\x00"), Passed::default());
+            assert!(passing.is_between_frames(), "behind a pong");
+            assert_eq!(passing.pass(close), Passed::default());
+            assert!(!passing.is_between_frames(), "behind {close:?}");
+        }
     }
 
     #[test]

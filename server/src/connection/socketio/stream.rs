@@ -6,7 +6,8 @@
 //! here. (A peer that takes nothing at all is noticed below, where connections are accepted.)
 //!
 //! Between the frames of the library it writes those of the connection's outbox ([`Transport::begin_direct`]):
-//! encoded once for all receivers, several in one write, in the task that reads the socket.
+//! encoded once for all receivers, several in one write, in the task that reads the socket. A shard may write them
+//! in its place ([`super::outlet`]).
 
 use std::future::Future;
 use std::io;
@@ -19,15 +20,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
-use super::super::Connection;
-use super::super::link::Callback;
-use super::super::spare;
-use super::frames::{self, Passing};
+use super::outlet::{Out, Outlet, stage, take};
 use super::transport::Transport;
 use crate::outbox::{Next, Outgoing};
 
-/// The outbox is taken from while fewer bytes than this wait to be written: several frames go out in one write.
-const STAGE_BYTES: usize = 16 * 1_024;
 /// How long a peer may take to fetch what waits when its session is to end. A trickle does not prolong it: the
 /// library writes all it has before it lets go, and the connection and its presence would live on meanwhile.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -37,11 +33,7 @@ pub(super) struct GuardedStream<S> {
     /// What was read from it before; mostly nothing.
     head: Vec<u8>,
     transport: Arc<Transport>,
-    /// Where the library is in its frames.
-    passing: Passing,
-    /// Whole frames of the outbox that wait to be written, and how much of them is.
-    staged: Vec<u8>,
-    written: usize,
+    outlet: Arc<Outlet>,
     /// Runs from the first write that waits after the end.
     last_words: Option<Pin<Box<Sleep>>>,
     /// Runs while the peer is not to be read.
@@ -54,13 +46,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GuardedStream<S> {
     /// Wraps a stream from which `head` was read. The receiver is told, by an error, when the stream is gone.
     pub(super) fn new(inner: S, head: &[u8], transport: Arc<Transport>) -> (Self, oneshot::Receiver<()>) {
         let (sender, gone) = oneshot::channel();
+        let outlet = transport.outlet().clone();
         let stream = Self {
             inner,
             head: head.to_vec(),
             transport,
-            passing: Passing::default(),
-            staged: Vec::new(),
-            written: 0,
+            outlet,
             last_words: None,
             pause: None,
             _gone: sender,
@@ -70,60 +61,37 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GuardedStream<S> {
 
     /// Writes what the outbox holds, as far as the socket takes it.
     fn write_outbox(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let outlet = self.outlet.clone();
+        let mut out = outlet.lock();
         loop {
-            if self.poll_staged(cx)?.is_pending() || !self.passing.is_between_frames() {
+            if self.poll_staged(&mut out, cx)?.is_pending() || !out.passing.is_between_frames() {
                 return Ok(());
             }
             let Some(connection) = self.transport.direct_connection() else {
                 return Ok(());
             };
-            self.stage(&connection);
-            if self.staged.is_empty() && connection.outbox.poll_ready(cx).is_pending() {
+            if take(&connection, &mut out.staged) {
+                continue;
+            }
+            if connection.outbox.poll_ready(cx).is_pending() {
                 return Ok(());
             }
-        }
-    }
-
-    /// Takes from the outbox what fits into one write.
-    fn stage(&mut self, connection: &Connection) {
-        if self.staged.capacity() == 0 {
-            self.staged = spare::take();
-        }
-        while self.staged.len() < STAGE_BYTES {
             match connection.outbox.next() {
-                Next::Send(Outgoing::Event(event)) => {
-                    self.staged
-                        .extend_from_slice(event.socketio_frames(frames::event));
-                }
-                Next::Send(Outgoing::Reply(to, reply)) => {
-                    if let Some(Callback(callback)) = connection.settle(&to, &reply) {
-                        frames::push_reply(&mut self.staged, callback, &to.message_id, reply);
-                    }
-                }
-                Next::Send(Outgoing::Close(closing)) => return self.transport.give_back(Some(closing)),
-                Next::Overflowed => return self.transport.give_back(None),
-                Next::Wait => break,
+                Next::Send(Outgoing::Close(closing)) => self.transport.give_back(Some(closing)),
+                Next::Overflowed => self.transport.give_back(None),
+                Next::Send(outgoing) => stage(&connection, &mut out.staged, outgoing),
+                Next::Wait => {}
             }
-        }
-        if self.staged.is_empty() {
-            spare::give_back(std::mem::take(&mut self.staged));
         }
     }
 
     /// Ready when nothing staged is left.
-    fn poll_staged(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.staged.is_empty() {
+    fn poll_staged(&mut self, out: &mut Out, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if out.staged.is_empty() {
             return Poll::Ready(Ok(()));
         }
-        while self.written < self.staged.len() {
-            let written = Pin::new(&mut self.inner).poll_write(cx, &self.staged[self.written..]);
-            match ready!(self.bounded(cx, written))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                bytes => self.written += bytes,
-            }
-        }
-        self.written = 0;
-        spare::give_back(std::mem::take(&mut self.staged));
+        let written = out.staged.poll_write(&mut self.inner, cx);
+        ready!(self.bounded(cx, written))?;
         self.transport.note_traffic();
         Poll::Ready(Ok(()))
     }
@@ -188,10 +156,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for GuardedStream<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        ready!(self.poll_staged(cx))?;
+        let outlet = self.outlet.clone();
+        let mut out = outlet.lock();
+        ready!(self.poll_staged(&mut out, cx))?;
         let written = Pin::new(&mut self.inner).poll_write(cx, buf);
         if let Poll::Ready(Ok(bytes)) = written {
-            let passed = self.passing.pass(&buf[..bytes]);
+            let passed = out.passing.pass(&buf[..bytes]);
             self.transport.pass(passed);
             self.transport.note_traffic();
         }

@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 
 use super::super::{Connection, Seat};
 use super::frames::Passed;
+use super::outlet::Outlet;
 
 /// Packets that may wait in the library's buffer. The rest of [`PACKETS_BUFFERED`] is left for its own packets:
 /// a ping that finds the buffer full ends the session.
@@ -61,6 +62,7 @@ pub(super) struct Transport {
     /// Told when what was handed has passed.
     settled: Notify,
     direct: Mutex<Direct>,
+    outlet: Arc<Outlet>,
     /// Told when the stream has given a connection back.
     returned: Notify,
     /// The connection that the session carries, once it has a user.
@@ -94,6 +96,7 @@ impl Transport {
             connects: AtomicUsize::new(0),
             settled: Notify::new(),
             direct: Mutex::new(Direct::Off),
+            outlet: Arc::default(),
             returned: Notify::new(),
             connection: Mutex::new(None),
             seat: Mutex::new(Some(seat)),
@@ -244,8 +247,14 @@ impl Transport {
         self.handed.load(Ordering::Acquire) == self.passed.load(Ordering::Acquire)
     }
 
+    /// Where the frames of the session's WebSocket leave.
+    pub(super) fn outlet(&self) -> &Arc<Outlet> {
+        &self.outlet
+    }
+
     /// From now on the stream writes what this connection's outbox holds. Nothing of it may be in the library.
     pub(super) fn begin_direct(&self, connection: Arc<Connection>) {
+        connection.outbox.attach(self.outlet.clone());
         *self.direct() = Direct::On(connection);
         let reader = self.wakers().reader.take();
         if let Some(reader) = reader {

@@ -62,7 +62,7 @@ impl Shard {
                 self.with(&topic, |channel, _| channel.settle_all());
             }
         }
-        self.writers.wake();
+        self.writers.set_going();
     }
 }
 
