@@ -189,14 +189,17 @@ impl Queue {
         }
     }
 
-    /// Dates what this client wrote, and with `with_stored` what earlier pages wrote, by the server's clock. Answers
-    /// with what that changed.
-    pub(crate) fn redate(&mut self, now: Now, server_ms: u64, with_stored: bool) -> Vec<Entry> {
+    /// Dates what this client wrote, and what earlier pages wrote of what `stored_of` owns, by the server's clock.
+    /// Answers with what that changed.
+    ///
+    /// What others own is left to their clients: one of them may be sending it, and would find it stored again.
+    pub(crate) fn redate(&mut self, now: Now, server_ms: u64, stored_of: Option<Sender<'_>>) -> Vec<Entry> {
         let mut redated = Vec::new();
         let mut last = 0;
         for slot in &mut self.slots {
             let is_stored = slot.source == Source::Restored;
-            if is_stored && (!with_stored || slot.entry.clock == Clock::Server) {
+            let is_ours = stored_of.is_some_and(|sender| sender.owns(&slot.entry));
+            if is_stored && (!is_ours || slot.entry.clock == Clock::Server) {
                 continue;
             }
             let entry = &mut slot.entry;
@@ -213,7 +216,7 @@ impl Queue {
         }
         let of_server = self.slots.iter().filter(|slot| slot.entry.clock == Clock::Server);
         self.last_timestamp = of_server.map(|slot| slot.entry.timestamp).max().unwrap_or(0);
-        if with_stored {
+        if stored_of.is_some() {
             self.put_in_order();
         }
         redated

@@ -331,9 +331,14 @@ impl<F: Face> Client<F> {
     /// lock: it may have changed in storage since it was read.
     pub(super) fn redate(&mut self) {
         if self.calendar.clock() == Clock::Server {
-            let with_stored = self.may_change_stored();
+            let may_change_stored = self.may_change_stored();
             let today_ms = self.today_ms();
-            for entry in self.queue.redate(self.now, today_ms, with_stored) {
+            let user = self.connection.user.as_ref().filter(|_| may_change_stored);
+            let stored_of = user.map(|user| Sender {
+                user,
+                server: &self.config.server,
+            });
+            for entry in self.queue.redate(self.now, today_ms, stored_of) {
                 self.persist(QueueChange::Put(entry));
             }
         }

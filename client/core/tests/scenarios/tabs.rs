@@ -61,6 +61,42 @@ fn what_another_tab_has_sent_meanwhile_is_forgotten() {
 }
 
 #[test]
+fn the_lock_lets_a_tab_date_its_own_users_messages_anew_and_nobody_elses() {
+    let mut world = tab();
+    let others = Entry {
+        user: Some(UserId::new("bob")),
+        ..left_behind("m2")
+    };
+    let elsewhere = Entry {
+        server: Some("https://elsewhere.example".to_owned()),
+        ..left_behind("m3")
+    };
+    let entries = vec![left_behind("m1"), others.clone(), elsewhere.clone()];
+    for entry in &entries {
+        world.stored.insert(entry.message_id.clone(), entry.clone());
+    }
+    world.act(|client, now| client.handle_restored(now, entries));
+    world.advance(60_000);
+    world.connect();
+    world.greet();
+    // Their tabs settle theirs in the meantime.
+    for entry in [&others, &elsewhere] {
+        world.stored.remove(&entry.message_id);
+    }
+    world.act(|client, now| client.handle_lock(now, true));
+    let stored: Vec<_> = world
+        .stored
+        .values()
+        .map(|entry| (entry.message_id.as_str(), entry.clock))
+        .collect();
+    assert_eq!(
+        stored,
+        [("m1", Clock::Server)],
+        "what others settled is not stored again"
+    );
+}
+
+#[test]
 fn a_message_published_while_connected_needs_no_lock() {
     let mut world = tab();
     world.connect();
