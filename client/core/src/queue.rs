@@ -19,7 +19,10 @@ pub(crate) const BATCH_ENTRIES: usize = 50;
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     slots: VecDeque<Slot>,
+    /// The latest date in the queue by the clock that is used now.
     last_timestamp: u64,
+    /// The latest that was written here.
+    last_own_timestamp: u64,
 }
 
 /// An entry and how it stands.
@@ -139,7 +142,9 @@ impl Queue {
     pub(crate) fn stamp(&mut self, unix_ms: u64) -> u64 {
         let follows = self.last_timestamp.saturating_add(1);
         let latest = unix_ms.saturating_add(MAX_LEAD_MS);
-        self.last_timestamp = unix_ms.max(follows.min(latest));
+        let follows_own = self.last_own_timestamp.saturating_add(1);
+        self.last_own_timestamp = unix_ms.max(follows.min(latest)).max(follows_own);
+        self.last_timestamp = self.last_own_timestamp;
         self.last_timestamp
     }
 
@@ -215,7 +220,9 @@ impl Queue {
             }
         }
         let of_server = self.slots.iter().filter(|slot| slot.entry.clock == Clock::Server);
+        let own = of_server.clone().filter(|slot| slot.source != Source::Restored);
         self.last_timestamp = of_server.map(|slot| slot.entry.timestamp).max().unwrap_or(0);
+        self.last_own_timestamp = own.map(|slot| slot.entry.timestamp).max().unwrap_or(0);
         if stored_of.is_some() {
             self.put_in_order();
         }

@@ -183,6 +183,31 @@ fn a_clock_that_went_back_between_pages_turns_no_order_around() {
 }
 
 #[test]
+fn messages_of_one_millisecond_keep_their_order_after_the_clock_went_back() {
+    let ahead = {
+        let mut world = World::new(Config::default());
+        world.set_wall(DAY);
+        world.publish("public:a", "m1");
+        world
+    };
+    let mut back = page(0, &ahead);
+    let ids = ["m2", "m3", "m4"];
+    for id in ids {
+        back.publish("public:a", id);
+    }
+    let mut written: Vec<&Entry> = back
+        .stored
+        .values()
+        .filter(|entry| entry.message_id.as_str() != "m1")
+        .collect();
+    // Storage has no order of its own.
+    written.reverse();
+    written.sort_by_key(|entry| entry.order());
+    let written: Vec<_> = written.iter().map(|entry| entry.message_id.as_str()).collect();
+    assert_eq!(written, ids);
+}
+
+#[test]
 fn what_was_written_before_the_first_greeting_is_dated_anew() {
     each_clock(|mut world| {
         for id in ["m1", "m2", "m3"] {
