@@ -18,6 +18,7 @@ pub(super) struct Gate {
     held: Mutex<Vec<Held>>,
     term: AtomicU64,
     pub(super) opened: AtomicUsize,
+    pub(super) read: AtomicUsize,
     pub(super) released: AtomicUsize,
     pub(super) closed: AtomicBool,
 }
@@ -31,6 +32,7 @@ impl Gate {
             held: Mutex::default(),
             term: AtomicU64::new(0),
             opened: AtomicUsize::new(0),
+            read: AtomicUsize::new(0),
             released: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
         });
@@ -106,6 +108,7 @@ impl History for Gate {
     }
 
     fn read(&self, read: Read, done: Done<Page>) {
+        self.read.fetch_add(1, Ordering::SeqCst);
         let inner = self.inner.clone();
         self.answer(move || inner.read(read, done));
     }

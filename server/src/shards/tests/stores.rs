@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bmt_shared::error::{ErrorCode, Failure};
 use bmt_shared::position::{Position, Seq};
@@ -169,6 +170,34 @@ async fn a_restart_keeps_numbers_epoch_and_keys() {
     assert_eq!(alice.published("m2", "public:a", "2").await.seq, 2);
     let reply = alice.subscribe(since(0, &before)).await;
     assert_eq!((reply.recovered, seqs(&reply.messages)), (Some(true), vec![1, 2]));
+}
+
+#[tokio::test]
+async fn a_crowd_that_comes_back_after_a_restart_asks_the_store_once_for_each_channel() {
+    const CHANNELS: usize = 5;
+    const MISSED: Seq = 20;
+    let (gate, histories) = Gate::new();
+    let shards = start(histories.clone());
+    let name = |number: usize| format!("public:c{}", number % CHANNELS);
+    let bob = Client::new(&shards, "c0", "bob");
+    let mut before = Vec::new();
+    for number in 0..CHANNELS {
+        before.push(bob.subscribe(Subscribe::to(topic(&name(number)))).await);
+        for n in 0..MISSED {
+            bob.published(&format!("m{number}-{n}"), &name(number), "1").await;
+        }
+    }
+    drop(shards);
+    let asked = || [&gate.opened, &gate.read].map(|count| count.load(Ordering::SeqCst));
+    assert_eq!(asked(), [CHANNELS, 0]);
+    let shards = start(histories);
+    for number in 0..40 * CHANNELS {
+        let carol = Client::new(&shards, &format!("c{number}"), "carol");
+        let reply = carol.subscribe(since(0, &before[number % CHANNELS])).await;
+        assert_eq!(reply.recovered, Some(true), "{:?}", reply.reason);
+        assert_eq!(seqs(&reply.messages), (1..=MISSED).collect::<Vec<_>>());
+    }
+    assert_eq!(asked(), [2 * CHANNELS, 0], "the others were answered from memory");
 }
 
 /// FAULTS 81: subscriptions with recovery while messages flow, in memory and on disk.
