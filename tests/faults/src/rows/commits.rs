@@ -26,10 +26,9 @@ const PUBLISHERS: usize = 64;
 const PUBLISHING: Duration = Duration::from_secs(8);
 /// What `slow_sync.c` adds to each sync: two turns of a spinning disk, one for the data and one for its journal.
 const TURNS: Duration = Duration::from_millis(16);
-/// Syncs that 99 of 100 acks wait for at most: the commit under way and their own, and where the log is written back
-/// in between two more, with the time of its pages. FAULTS asks for 4, which 95 of 100 keep.
-const MOST_SYNCS: f64 = 7.0;
-const MOST_SYNCS_OF_95: f64 = 4.0;
+/// Syncs that 99 of 100 acks wait for at most: the rest of a commit under way, their own, and room for what else the
+/// machine does. The log is written back beside the commits, or one ack in a few hundred would wait for that, too.
+const MOST_SYNCS: f64 = 4.0;
 /// Syncs of this disk that are timed before.
 const SYNCS: u32 = 100;
 
@@ -59,10 +58,7 @@ pub(crate) async fn publishers(mut run: Run) -> Result<String, Stop> {
     hold(fastest >= TURNS, || {
         format!("an ack came after {fastest:?}: it did not wait for a sync; {note}")
     })?;
-    hold(
-        share >= 0.3 && p95 <= MOST_SYNCS_OF_95 && p99 <= MOST_SYNCS,
-        || note.clone(),
-    )?;
+    hold(share >= 0.3 && p99 <= MOST_SYNCS, || note.clone())?;
     Ok(note)
 }
 
