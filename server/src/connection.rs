@@ -16,6 +16,7 @@ mod link;
 mod live;
 mod memberships;
 mod metadata;
+mod outlet;
 mod patience;
 mod realtime;
 mod refresh;

@@ -33,7 +33,7 @@ mod connect;
 mod endpoint;
 mod frames;
 mod intake;
-mod outlet;
+mod outflow;
 mod query;
 mod stream;
 mod transport;

@@ -7,10 +7,14 @@ use std::task::{Context, Poll, Waker, ready};
 use tokio::io::AsyncWrite;
 
 use super::{Connection, spare};
+use crate::outbox::{Next, Outgoing};
 use crate::socket::Socket;
 
 /// An outbox is taken from while fewer bytes than this wait to be written: several frames go out in one write.
 pub(super) const STAGE_BYTES: usize = 16 * 1_024;
+
+/// Appends one thing to send that is no close.
+pub(super) type Stage = fn(&Connection, &mut Staged, Outgoing);
 
 /// See the [module](self). Empty, it holds no memory.
 #[derive(Debug, Default)]
@@ -58,17 +62,29 @@ impl Staged {
         Poll::Ready(Ok(()))
     }
 
-    /// Writes what the connection's outbox holds in place of its `task`, as far as the socket takes it now; `take`
-    /// stages some of it and says whether there was any. True where nothing is left and the task is woken by the
-    /// next push. A failure is left to the task to meet.
+    /// Takes from the connection's outbox what fits into one write; false where there is nothing. `stage` appends
+    /// one thing. A close is left where it is.
+    pub(super) fn take(&mut self, connection: &Connection, stage: Stage) -> bool {
+        let mut any = false;
+        while self.len() < STAGE_BYTES
+            && let Next::Send(outgoing) = connection.outbox.next_but_close()
+        {
+            any = true;
+            stage(connection, self, outgoing);
+        }
+        any
+    }
+
+    /// Writes what the connection's outbox holds in place of its `task`, as far as the socket takes it now. True
+    /// where nothing is left and the task is woken by the next push. A failure is left to the task to meet.
     pub(super) fn write_outbox(
         &mut self,
         connection: &Connection,
         socket: &Socket,
         task: &Waker,
-        take: impl Fn(&Connection, &mut Self) -> bool,
+        stage: Stage,
     ) -> bool {
-        while take(connection, self) {
+        while self.take(connection, stage) {
             if !self.try_write(socket) {
                 return false;
             }

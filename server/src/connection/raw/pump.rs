@@ -23,7 +23,7 @@ use super::super::{Connection, Context};
 use super::batch::Batch;
 use super::frames;
 use super::opening::{Credential, Opening};
-use super::outlet::{Spoken, speak};
+use super::outflow::{Spoken, speak};
 use super::wire::{Arrived, FAREWELL, Wire};
 use crate::auth::Identity;
 use crate::outbox::{Next, Outgoing};
@@ -120,7 +120,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         let outbox = &connection.outbox;
         // Envelopes that are to be gathered into frames are its task's to gather.
         if let (Some(socket), None) = (self.socket.take(), &self.batch) {
-            self.wire.outlet().open(Arc::downgrade(connection), socket);
+            self.wire.outlet().open(connection, socket);
             outbox.attach(self.wire.outlet().clone());
         }
         let over = tokio::select! {

@@ -17,7 +17,7 @@ use tungstenite::{Error, Message, Utf8Bytes};
 
 use super::super::frame;
 use super::super::staged::Staged;
-use super::outlet::Outlet;
+use super::outflow::Outlet;
 
 /// Bytes taken off the socket at once. On the stack of the poll: an idle connection holds none of it.
 const READ_BYTES: usize = 4 * 1_024;

@@ -209,7 +209,7 @@ impl Endpoint {
         }
         let turned_over = hyper::upgrade::on(&mut request);
         if let Some(socket) = request.extensions_mut().remove::<Socket>() {
-            transport.outlet().open(Arc::downgrade(&transport), socket);
+            transport.outlet().open(&transport, socket);
         }
         let uri = request.uri().clone();
         if upgrades {

@@ -7,7 +7,7 @@
 //!
 //! Between the frames of the library it writes those of the connection's outbox ([`Transport::begin_direct`]):
 //! encoded once for all receivers, several in one write, in the task that reads the socket. A shard may write them
-//! in its place ([`super::outlet`]).
+//! in its place ([`super::outflow`]).
 
 use std::future::Future;
 use std::io;
@@ -20,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
-use super::outlet::{Out, Outlet, stage, take};
+use super::outflow::{Outflow, Outlet, stage};
 use super::transport::Transport;
 use crate::outbox::{Next, Outgoing};
 
@@ -70,7 +70,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GuardedStream<S> {
             let Some(connection) = self.transport.direct_connection() else {
                 return Ok(());
             };
-            if take(&connection, &mut out.staged) {
+            if out.staged.take(&connection, stage) {
                 continue;
             }
             if connection.outbox.poll_ready(cx).is_pending() {
@@ -86,7 +86,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> GuardedStream<S> {
     }
 
     /// Ready when nothing staged is left.
-    fn poll_staged(&mut self, out: &mut Out, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_staged(&mut self, out: &mut Outflow, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if out.staged.is_empty() {
             return Poll::Ready(Ok(()));
         }

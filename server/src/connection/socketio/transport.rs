@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 
 use super::super::{Connection, Seat};
 use super::frames::Passed;
-use super::outlet::Outlet;
+use super::outflow::Outlet;
 
 /// Packets that may wait in the library's buffer. The rest of [`PACKETS_BUFFERED`] is left for its own packets:
 /// a ping that finds the buffer full ends the session.
