@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::command::{output, text};
-use crate::reload::{Server, user};
+use crate::reload::{Client, Server, user};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Files may have a few MB (blocks of 512 or 1,024 bytes): then the message store has no room, as on a full disk.
@@ -39,6 +39,30 @@ async fn answered(socket: &mut WebSocketStream<MaybeTlsStream<TcpStream>>, mark:
     timeout(PATIENCE, wait).await.expect(mark)
 }
 
+/// Publishes until nothing can be stored any more; the last refusal.
+///
+/// After the first failure the log's room is used again; once the database may not grow either, all fail. Short
+/// messages fill what long ones leave: what the server tries by itself in between needs little.
+async fn fill(raw: &mut Client) -> Value {
+    let mut refused = Value::Null;
+    for payload in ["x".repeat(60_000), "x".to_owned()] {
+        let publish = json!({"topic": "public:a", "payload": payload});
+        let mut in_a_row = 0;
+        for _ in 0..400 {
+            let answer = raw.request("publish", publish.clone()).await;
+            refused = answer["data"].clone();
+            in_a_row += 1;
+            if answer["type"] != "error" {
+                in_a_row = 0;
+            }
+            if in_a_row == 3 {
+                break;
+            }
+        }
+    }
+    refused
+}
+
 #[tokio::test]
 async fn a_store_that_fails_is_named_alike_over_raw_socketio_and_http() {
     let server = Server::start_after(SMALL_FILES, "limits.publish_per_second = 0\n", None);
@@ -63,24 +87,7 @@ async fn a_store_that_fails_is_named_alike_over_raw_socketio_and_http() {
     let publish = json!({"topic": "public:a", "payload": "x".repeat(60_000)});
 
     let mut raw = server.connect(&user("u")).await;
-    // After the first failure the log's room is used again; once the database may not grow either, all fail. Short
-    // ones fill what long ones leave: what the server tries by itself in between needs little.
-    let mut refused = Value::Null;
-    for payload in ["x".repeat(60_000), "x".to_owned()] {
-        let publish = json!({"topic": "public:a", "payload": payload});
-        let mut in_a_row = 0;
-        for _ in 0..400 {
-            let answer = raw.request("publish", publish.clone()).await;
-            refused = answer["data"].clone();
-            in_a_row += 1;
-            if answer["type"] != "error" {
-                in_a_row = 0;
-            }
-            if in_a_row == 3 {
-                break;
-            }
-        }
-    }
+    let refused = fill(&mut raw).await;
     assert_eq!(
         (&refused["code"], &refused["details"]["code"]),
         (&json!(1011), &json!("server_error"))
