@@ -1,5 +1,10 @@
 //! The fan-out bench: one publisher keeps a number of publishes in flight, subscribers count and time what
-//! arrives. Every server in turn, in one run: on a machine that others use too, only ratios within a run compare.
+//! arrives. Every server in turn, and that several times: on a machine that others use too, only what was measured
+//! within the same minute compares, and only the middle one of several ratios tells something.
+#![expect(
+    clippy::print_stdout,
+    reason = "a bench tells on standard output what it could not measure"
+)]
 
 mod load;
 mod table;
@@ -11,6 +16,8 @@ use load::Load;
 
 /// How long each measurement runs unless `BMT_BENCH_SECONDS` says otherwise, after a second of warming up.
 const MEASURE: Duration = Duration::from_secs(8);
+/// How often each load runs on every server unless `BMT_BENCH_ROUNDS` says otherwise.
+const ROUNDS: u64 = 3;
 /// Channels, subscribers of each, and publishes in flight.
 const LOADS: [(usize, usize, usize); 5] = [
     (1, 200, 1),
@@ -24,10 +31,8 @@ const LOADS: [(usize, usize, usize); 5] = [
 /// for all.
 pub(crate) fn run(only: &[String]) -> Result<(), String> {
     let runtime = super::runtime()?;
-    let measure = std::env::var("BMT_BENCH_SECONDS")
-        .ok()
-        .and_then(|seconds| seconds.parse().ok())
-        .map_or(MEASURE, Duration::from_secs);
+    let measure = number("BMT_BENCH_SECONDS").map_or(MEASURE, Duration::from_secs);
+    let rounds = number("BMT_BENCH_ROUNDS").unwrap_or(ROUNDS);
     let chosen = std::env::var("BMT_BENCH_LOADS").ok();
     let mut rows = Vec::new();
     for (channels, subscribers, in_flight) in LOADS {
@@ -44,23 +49,32 @@ pub(crate) fn run(only: &[String]) -> Result<(), String> {
             in_flight,
             measure,
         };
-        let mut outcomes = Vec::new();
-        for kind in Kind::ALL {
-            if !only.is_empty() && !only.iter().any(|name| name == kind.name()) {
-                continue;
+        let kinds = Kind::ALL
+            .into_iter()
+            .filter(|kind| only.is_empty() || only.iter().any(|name| name == kind.name()));
+        let mut measured = Vec::new();
+        for _ in 0..rounds {
+            let mut round = Vec::new();
+            for kind in kinds.clone() {
+                let server = kind.start()?;
+                match runtime.block_on(load.run(&server, kind.binding())) {
+                    Ok(outcome) => round.push((kind, outcome)),
+                    Err(error) => println!("not counted: {}: {error}", kind.name()),
+                }
             }
-            let server = kind.start()?;
-            let outcome = runtime.block_on(load.run(&server, kind.binding()));
-            outcomes.push((
-                kind,
-                outcome.map_err(|error| format!("{}: {error}", kind.name()))?,
-            ));
+            measured.push(round);
         }
-        table::print(&load, &outcomes);
-        rows.push((load, outcomes));
+        table::print(&load, &measured);
+        rows.push((load, measured));
     }
     table::summarise(&rows);
     Ok(())
+}
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable)
+        .ok()
+        .and_then(|number| number.parse().ok())
 }
 
 /// The servers, in the order in which they run.

@@ -4,10 +4,13 @@
 use super::Kind;
 use super::load::{Load, Outcome};
 
-type Row = (Load, Vec<(Kind, Outcome)>);
+/// Every server once, one after the other.
+type Round = Vec<(Kind, Outcome)>;
+type Row = (Load, Vec<Round>);
+type Figure = fn(&Outcome) -> f64;
 
-/// One load on every server.
-pub(super) fn print(load: &Load, outcomes: &[(Kind, Outcome)]) {
+/// One load on every server: of each figure the middle one of all rounds.
+pub(super) fn print(load: &Load, rounds: &[Round]) {
     println!(
         "\n{} × {} subscribers, {} in flight; 128-byte payloads, memory durability, WebSocket",
         load.channels, load.subscribers, load.in_flight
@@ -16,37 +19,53 @@ pub(super) fn print(load: &Load, outcomes: &[(Kind, Outcome)]) {
         "{:>7} {:>13} {:>16} {:>9} {:>9} {:>9} {:>11}",
         "", "deliveries/s", "per CPU-second", "p50 ms", "p99 ms", "RSS MiB", "load cores"
     );
-    for (kind, outcome) in outcomes {
+    for kind in Kind::ALL {
+        let all = || rounds.iter().filter_map(|round| of(round, kind));
+        if all().next().is_none() {
+            continue;
+        }
+        let figure = |figure: Figure| median(all().map(figure)).unwrap_or(f64::NAN);
         println!(
             "{:>7} {:>13.0} {:>16.0} {:>9.2} {:>9.2} {:>9.1} {:>11.2}",
             kind.name(),
-            outcome.deliveries_per_second,
-            outcome.deliveries_per_cpu_second,
-            outcome.p50_ms,
-            outcome.p99_ms,
-            outcome.resident_mib,
-            outcome.load_cores,
+            figure(|outcome| outcome.deliveries_per_second),
+            figure(|outcome| outcome.deliveries_per_cpu_second),
+            figure(|outcome| outcome.p50_ms),
+            figure(|outcome| outcome.p99_ms),
+            figure(|outcome| outcome.resident_mib),
+            figure(|outcome| outcome.load_cores),
         );
     }
 }
 
-/// Ratios of all loads: deliveries per CPU-second to Node's and to the plain server's, p99 to Node's.
+fn of(round: &Round, wanted: Kind) -> Option<&Outcome> {
+    let found = round.iter().find(|(kind, _)| *kind == wanted);
+    found.map(|(_, outcome)| outcome)
+}
+
+fn median(figures: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut figures: Vec<f64> = figures.collect();
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied()
+}
+
+/// Ratios of all loads: deliveries per CPU-second to Node's and to the plain server's, p99 to Node's. Each is the middle
+/// one of the ratios of all rounds.
 pub(super) fn summarise(rows: &[Row]) {
     println!("\nratios of deliveries per CPU-second, and of p99");
     println!(
         "{:>18} {:>11} {:>11} {:>11} {:>12} {:>13} {:>12}",
         "", "plain/node", "ours/node", "raw/node", "ours/plain", "p99 ours/node", "p99 raw/node"
     );
-    for (load, outcomes) in rows {
-        let ratio = |of: Kind, to: Kind, figure: fn(&Outcome) -> f64| {
-            let find = |wanted| outcomes.iter().find(|(kind, _)| *kind == wanted);
-            match (find(of), find(to)) {
-                (Some((_, of)), Some((_, to))) => format!("{:.2}", figure(of) / figure(to)),
-                _ => "-".to_owned(),
-            }
+    for (load, rounds) in rows {
+        let ratio = |one: Kind, other: Kind, figure: Figure| {
+            let ratios = rounds
+                .iter()
+                .filter_map(|round| Some(figure(of(round, one)?) / figure(of(round, other)?)));
+            median(ratios).map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"))
         };
-        let speed = |of, to| ratio(of, to, |outcome| outcome.deliveries_per_cpu_second);
-        let p99 = |of| ratio(of, Kind::Node, |outcome| outcome.p99_ms);
+        let speed = |one, other| ratio(one, other, |outcome| outcome.deliveries_per_cpu_second);
+        let p99 = |one| ratio(one, Kind::Node, |outcome| outcome.p99_ms);
         println!(
             "{:>18} {:>11} {:>11} {:>11} {:>12} {:>13} {:>12}",
             format!("{} × {}, W {}", load.channels, load.subscribers, load.in_flight),
