@@ -8,8 +8,10 @@ use crate::outbox::{Asleep, Outbox, Outgoing};
 const FEW: usize = 64;
 /// Things given before those who wait are woken within a turn: about a millisecond of work.
 const MOST_GIVEN: usize = 8_192;
-/// The publisher is woken behind one of so many of the receivers; see [`Writers::set_going`].
-const PUBLISHER_BEHIND: usize = 10;
+/// The publisher is woken behind so many of the receivers, or behind this part of them where that is more; see
+/// [`Writers::set_going`].
+const BEHIND: usize = 32;
+const BEHIND_PART: usize = 30;
 
 #[derive(Default)]
 pub(super) struct Writers {
@@ -39,10 +41,10 @@ impl Writers {
         }
         // The publisher, whose ack stands behind its message, was told of last, and the runtime would begin with it:
         // it would publish on and on before anybody was sent the first. Behind all receivers, each message would
-        // wait for a whole round, alone in each write. Behind a tenth of them the next message meets the one before
-        // in most writes, and nobody waits for more than about two rounds.
+        // wait for a whole round, alone in each write. Behind the first of them the next message meets the one
+        // before in most writes.
         let last = self.asleep.len() - 1;
-        self.asleep.swap(last / PUBLISHER_BEHIND, last);
+        self.asleep.swap(last.min(BEHIND.max(last / BEHIND_PART)), last);
         self.asleep.drain(..).for_each(Asleep::wake);
     }
 }
