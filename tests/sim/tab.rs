@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bmt_client_core::{Client, Config, Entry, Event, Native, Now, Output, QueuePolicy, RequestId, Timeout};
+use bmt_client_core::{
+    Client, Config, Entry, Event, Native, Now, Output, QueuePolicy, RequestId, Timeout, Transports,
+};
 use bmt_shared::channel::ChannelName;
 use bmt_shared::id::{MessageId, UserId};
 use bmt_shared::payload::Payload;
@@ -43,6 +45,7 @@ pub(crate) struct Tab {
 
 fn client(user: &UserId, seed: u64) -> Client<Native> {
     let config = Config {
+        transports: Transports::WebSocket,
         server: "sim".to_owned(),
         seed,
         queue: QueuePolicy {

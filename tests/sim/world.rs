@@ -296,6 +296,7 @@ impl World {
                 self.grant_lock(person);
             }
             Output::Lock(LockChange::Release) => self.release_lock(tab),
+            Output::Fetch(_) | Output::Abort => unreachable!("these tabs want a WebSocket alone"),
             Output::AskToken | Output::Event(_) | Output::Timeout(_) => {
                 unreachable!("the tab keeps these to itself")
             }

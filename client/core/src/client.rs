@@ -1,13 +1,16 @@
 //! The state machine: getters, what comes from the world, what the application asks, what goes out.
 
+mod carrying;
 mod connecting;
 mod deadlines;
 mod greeted;
 mod inbound;
+mod polled;
 mod publishing;
 mod requests;
 mod restoring;
 mod subscribing;
+mod upgrading;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -29,6 +32,7 @@ use crate::event::{Event, RequestId, StateChange};
 use crate::face::Face;
 use crate::link::Link;
 use crate::lock::Lock;
+use crate::network::Network;
 use crate::now::Now;
 use crate::output::{Output, Transmit};
 use crate::queue::Queue;
@@ -38,6 +42,7 @@ use crate::state::{ConnectionState, Status};
 use crate::stats::{Counters, Stats};
 use crate::subscription::{Standing, Subscription};
 
+use carrying::Carrier;
 pub use publishing::Publishing;
 
 /// One client of one server. See the crate's documentation for the contract with its driver.
@@ -50,6 +55,10 @@ pub struct Client<F: Face> {
     outputs: VecDeque<Output<F::Payload>>,
     connection: Connection,
     link: Link,
+    carrier: Carrier,
+    network: Network,
+    /// HTTP requests since the client was made: their names.
+    fetches: u32,
     requests: Requests,
     subscriptions: BTreeMap<ChannelName, Subscription<F::Payload>>,
     /// Channels given up on this connection: what is still under way from them is not wanted.
@@ -76,6 +85,9 @@ impl<F: Face> Client<F> {
             outputs: VecDeque::new(),
             connection: Connection::default(),
             link: Link::new(config.binding),
+            carrier: Carrier::default(),
+            network: Network::default(),
+            fetches: 0,
             requests: Requests::default(),
             subscriptions: BTreeMap::new(),
             left: BTreeSet::new(),
@@ -186,6 +198,9 @@ impl<F: Face> Client<F> {
         if let Some(output) = self.outputs.pop_front() {
             return output;
         }
+        if let Some(fetch) = self.next_fetch() {
+            return fetch;
+        }
         let queue_size = self.queue_len();
         if self.queue_size_told != queue_size {
             self.queue_size_told = queue_size;
@@ -241,7 +256,7 @@ impl<F: Face> Client<F> {
             Transmit::Text(text) => text.len() as u64,
             Transmit::Binary(bytes) => bytes.len() as u64,
         };
-        self.outputs.push_back(Output::Transmit(frame));
+        self.carry(frame);
     }
 
     fn transmit_call(&mut self, key: Option<u64>, call: &Call) {

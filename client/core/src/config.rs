@@ -5,6 +5,8 @@
 pub struct Config {
     /// Which wire the server is spoken to on.
     pub binding: Binding,
+    /// Which transports carry the Socket.IO binding; the raw one knows the WebSocket alone.
+    pub transports: Transports,
     /// Path of the endpoint; `None` takes the binding's own.
     pub path: Option<String>,
     /// What this server is called in queued entries: its origin, such as `https://example.org`.
@@ -39,6 +41,18 @@ pub enum Binding {
     SocketIo,
     /// The raw WebSocket (SPEC §7).
     Raw,
+}
+
+/// What carries the Socket.IO binding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Transports {
+    /// A WebSocket; HTTP long-polling where none can be opened, until one can.
+    #[default]
+    Any,
+    /// A WebSocket alone.
+    WebSocket,
+    /// HTTP long-polling alone.
+    Polling,
 }
 
 /// When a lost connection is tried again: after `min(base · factor^n, cap) · (1 ± jitter)`.
@@ -85,6 +99,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             binding: Binding::SocketIo,
+            transports: Transports::Any,
             path: None,
             server: String::new(),
             client_id: None,

@@ -22,9 +22,10 @@
 //! An event may make the application call a verb. The driver then finishes draining first, or drains again:
 //! outputs are kept in order either way. It never calls from within a borrow of the client.
 //!
-//! One transport exists at a time, from [`Output::Connect`] to [`handle_closed`](Client::handle_closed) or to
-//! [`Output::Close`], after which the driver says nothing more of it: a late word of an old transport would be
-//! taken for the new one's.
+//! One WebSocket exists at a time, from [`Output::Connect`] to [`handle_closed`](Client::handle_closed) or to
+//! [`Output::Close`], after which the driver says nothing more of it: a late word of an old one would be taken for
+//! the new one's. Where none can be opened, the same frames travel over HTTP long-polling, by [`Output::Fetch`],
+//! until a WebSocket takes the session over.
 //!
 //! ```
 //! use bmt_client_core::{Client, Config, Event, Frame, Native, Now, Output, Status, Timeout, Transmit};
@@ -41,7 +42,8 @@
 //!             }
 //!             Output::Transmit(Transmit::Text(frame)) => sent.push(frame),
 //!             Output::Event(Event::StateChange(change)) => println!("{}", change.to.as_str()),
-//!             Output::Event(_) | Output::Transmit(_) | Output::Persist(_) | Output::Lock(_) | Output::Close { .. } => {}
+//!             Output::Fetch(_) => unreachable!("this WebSocket opens"),
+//!             _ => {} // Storage, locks, closing.
 //!         }
 //!     }
 //! }
@@ -95,6 +97,8 @@ mod connection;
 mod dedup;
 mod link;
 mod lock;
+mod network;
+mod polling;
 mod queue;
 mod random;
 mod request;
@@ -102,12 +106,14 @@ mod subscription;
 mod token;
 
 pub use client::{Client, Publishing};
-pub use config::{Binding, Config, Overflow, QueuePolicy, ReconnectPolicy};
+pub use config::{Binding, Config, Overflow, QueuePolicy, ReconnectPolicy, Transports};
 pub use entry::{Clock, Entry, QueueChange};
 pub use error::ClientError;
 pub use event::{Event, RequestId};
 pub use face::{Face, FaceError, Native, RequestKind};
 pub use now::Now;
-pub use output::{Connect, Frame, LockChange, Output, Timeout, TimeoutReason, Transmit, Transport};
+pub use output::{
+    Connect, Fetch, FetchId, Frame, LockChange, Output, Response, Timeout, TimeoutReason, Transmit,
+};
 pub use state::{ConnectionState, Status};
 pub use stats::Stats;

@@ -5,15 +5,17 @@ mod socketio;
 
 use std::borrow::Cow;
 
+use bmt_shared::codec::engineio::{Handshake, Packet};
 use bmt_shared::request::Call;
 use bytes::Bytes;
 
 use crate::config::{Binding, Config};
-use crate::output::{Connect, Frame, Transmit, Transport};
+use crate::output::{Connect, Frame, Transmit};
 
 pub(crate) use raw::Enveloped;
 use raw::Raw;
 use socketio::SocketIo;
+pub(crate) use socketio::path as socketio_path;
 
 /// The wire of one binding. It is made anew for every connection.
 #[derive(Debug)]
@@ -25,8 +27,8 @@ pub(crate) enum Link {
 /// What a frame says.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Inbound<'t> {
-    /// The transport's own handshake; the server pings at least this often, ms.
-    Open { ping_budget_ms: u64 },
+    /// The transport's own handshake.
+    Open(Handshake<'t>),
     /// The transport asks for a sign of life.
     Ping(Cow<'t, str>),
     /// The server has taken the credentials.
@@ -74,7 +76,6 @@ impl Link {
             Binding::Raw => raw::path_and_protocols(config, token),
         };
         Connect {
-            transport: Transport::WebSocket,
             path_and_query,
             protocols,
         }
@@ -85,6 +86,17 @@ impl Link {
         match self {
             Self::SocketIo(link) => Ok(link.receive(frame)?.into_iter().collect()),
             Self::Raw(link) => link.receive(frame),
+        }
+    }
+
+    /// Reads one packet of a body of long-polling.
+    pub(crate) fn receive_packet<'t>(
+        &mut self,
+        packet: Packet<'t>,
+    ) -> Result<Option<Inbound<'t>>, LinkError> {
+        match self {
+            Self::SocketIo(link) => link.receive_packet(packet),
+            Self::Raw(_) => Err(LinkError("the raw binding has no long-polling".to_owned())),
         }
     }
 

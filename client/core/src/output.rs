@@ -10,11 +10,15 @@ use crate::event::Event;
 pub enum Output<P> {
     /// Ask the application for a token; the answer is [`crate::Client::handle_token`].
     AskToken,
-    /// Open a transport; the answer is [`crate::Client::handle_opened`] or [`crate::Client::handle_closed`].
+    /// Open a WebSocket; the answer is [`crate::Client::handle_opened`] or [`crate::Client::handle_closed`].
     Connect(Connect),
-    /// Send a frame.
+    /// Make an HTTP request of long-polling; the answer is [`crate::Client::handle_response`].
+    Fetch(Fetch),
+    /// Give up the HTTP requests without a body that are under way; those with one go on.
+    Abort,
+    /// Send a frame on the WebSocket.
     Transmit(Transmit),
-    /// Close the transport and say nothing more of it: for the core it is over already.
+    /// Close the WebSocket and say nothing more of it: for the core it is over already.
     Close {
         /// The WebSocket close code to send.
         code: u16,
@@ -32,22 +36,40 @@ pub enum Output<P> {
     Timeout(Option<Timeout>),
 }
 
-/// A transport to open.
+/// A WebSocket (RFC 6455) to open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connect {
-    /// The kind.
-    pub transport: Transport,
     /// Path and query, to be put behind the server's origin: `/socket.io/?EIO=4&transport=websocket`.
     pub path_and_query: String,
     /// WebSocket subprotocols to offer. They may hold the token: never log them.
     pub protocols: Vec<String>,
 }
 
-/// Kinds of transport.
+/// An HTTP request: GET, or POST where there is a body, of the type `text/plain;charset=UTF-8`. It waits for its
+/// answer for as long as the server takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetch {
+    /// Names it for its answer.
+    pub id: FetchId,
+    /// Path and query, to be put behind the server's origin. No cache may answer it.
+    pub path_and_query: String,
+    /// What is posted.
+    pub body: Option<String>,
+    /// These are the last words: they are said even when the page is left meanwhile.
+    pub is_last: bool,
+}
+
+/// Names one [`Fetch`] of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FetchId(pub u32);
+
+/// The answer to a [`Fetch`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    /// RFC 6455.
-    WebSocket,
+pub struct Response<'a> {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: &'a str,
 }
 
 /// A frame to send.
@@ -114,6 +136,8 @@ pub enum TimeoutReason {
     Resubscribe,
     /// A queued message expires.
     QueueExpiry,
+    /// A WebSocket is due to be tried, or does not take a polled session over in time.
+    Upgrade,
     /// The queue may be sent again after the server asked to wait.
     QueueRetry,
     /// The lock of the stored queue was waited for long enough.

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use bmt_client_web::{Auth, HistoryQuery, HistoryRange, Options, Publish, StorageChoice, Subscribe};
+use bmt_client_web::{
+    Auth, HistoryQuery, HistoryRange, Options, Publish, StorageChoice, Subscribe, Transports,
+};
 use bmt_shared::channel::ChannelName;
 use bmt_shared::id::MessageId;
 use bmt_shared::limits::{HISTORY_PAGE, HISTORY_PAGE_MAX};
 use bmt_shared::message::Priority;
 use bmt_shared::payload::Payload;
 use bmt_shared::position::{Epoch, Position};
-use js_sys::{Function, Object};
+use js_sys::{Array, Function, Object};
 use wasm_bindgen::{JsCast, JsValue};
 
 use crate::error;
@@ -29,6 +31,7 @@ pub(crate) fn client(url: &str, given: JsValue) -> Options {
     };
     options.web_socket = given.get("webSocket").dyn_into::<Function>().ok();
     let config = &mut options.config;
+    take(&mut config.transports, transports(&given));
     take(
         &mut config.heartbeat_interval_ms,
         given.integer("heartbeatIntervalMs"),
@@ -52,6 +55,17 @@ pub(crate) fn client(url: &str, given: JsValue) -> Options {
         take(&mut config.queue.expiry_ms, queue.integer("expiryMs"));
     }
     options
+}
+
+/// `["websocket"]`, `["polling"]`, or both in any order, which is the default.
+fn transports(given: &Body) -> Option<Transports> {
+    let names = given.get("transports").dyn_into::<Array>().ok()?;
+    let has = |name: &str| names.includes(&JsValue::from_str(name), 0);
+    match (has("websocket"), has("polling")) {
+        (true, false) => Some(Transports::WebSocket),
+        (false, true) => Some(Transports::Polling),
+        _ => Some(Transports::Any),
+    }
 }
 
 fn take<T>(option: &mut T, given: Option<T>) {

@@ -11,15 +11,17 @@ use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
 use bmt_client_core::{
-    Client, ClientError, Connect, Event, Face, Frame, LockChange, Now, Output, RequestId, Timeout, Transmit,
+    Client, ClientError, Connect, Event, Face, Fetch, FetchId, Frame, LockChange, Now, Output, RequestId,
+    Response, Timeout, Transmit,
 };
 use bmt_shared::reply::Reply;
 
 use crate::clock;
+use crate::fetch::{self, Polls};
 use crate::journal::Journal;
 use crate::listeners::Listeners;
 use crate::locks::FlushLock;
-use crate::options::{Options, socket_url};
+use crate::options::{Options, http_url, socket_url};
 use crate::page::{Page, PageEvent, is_offline};
 use crate::pending::{Answer, Pending, pending};
 use crate::socket::{Socket, SocketEvent};
@@ -34,6 +36,7 @@ pub(crate) type Answered<F> = Result<Reply<<F as Face>::Payload>, ClientError>;
 enum Word {
     Token(TokenAnswer),
     Socket(u32, SocketEvent),
+    Fetched(FetchId, fetch::Answer),
     Timeout,
     Page(PageEvent),
     Lock(bool),
@@ -54,6 +57,7 @@ pub(crate) struct Driver<F: Face + 'static> {
     /// Names the present socket, so that words of the one before are known as such.
     opened: Cell<u32>,
     socket: RefCell<Option<Socket>>,
+    polls: RefCell<Option<Polls>>,
     timer: RefCell<Option<Timer>>,
     /// Listened to from `connect` to `disconnect`; in between nothing of the host may point here.
     page: RefCell<Option<Page>>,
@@ -99,6 +103,7 @@ impl<F: Face + 'static> Driver<F> {
                 origin,
                 opened: Cell::new(0),
                 socket: RefCell::new(None),
+                polls: RefCell::new(None),
                 timer: RefCell::new(None),
                 page: RefCell::new(None),
                 lock: FlushLock::new(crate::journal::KEY, journal.store(), on_held),
@@ -202,6 +207,10 @@ impl<F: Face + 'static> Driver<F> {
             match output {
                 Output::AskToken => self.ask_token(),
                 Output::Connect(connect) => self.open(&connect),
+                Output::Fetch(fetch) => self.fetch(&fetch),
+                Output::Abort => {
+                    self.polls.borrow_mut().take();
+                }
                 Output::Transmit(frame) => self.transmit(&frame),
                 Output::Close { code, reason } => {
                     if let Some(socket) = self.socket.borrow_mut().take() {
@@ -233,6 +242,13 @@ impl<F: Face + 'static> Driver<F> {
                     core.handle_closed(now, code, &reason);
                 }
             },
+            Word::Fetched(id, answer) => {
+                let response = answer.as_ref().map(|(status, body)| Response {
+                    status: *status,
+                    body,
+                });
+                core.handle_response(now, id, response.map_err(String::as_str));
+            }
             Word::Page(PageEvent::Online) => core.handle_online(now, true),
             Word::Page(PageEvent::Offline) => core.handle_online(now, false),
             Word::Page(PageEvent::Visible) => {
@@ -293,6 +309,22 @@ impl<F: Face + 'static> Driver<F> {
             Err(reason) => {
                 let closed = SocketEvent::Closed { code: 1006, reason };
                 self.inbox.borrow_mut().push_back(Word::Socket(opened, closed));
+            }
+        }
+    }
+
+    fn fetch(self: &Rc<Self>, fetch: &Fetch) {
+        let (weak, id) = (Rc::downgrade(self), fetch.id);
+        let on_answer = move |answer| Self::hear(&weak, Word::Fetched(id, answer));
+        let url = http_url(&self.origin, &fetch.path_and_query);
+        match &fetch.body {
+            Some(body) => fetch::post(&url, body, fetch.is_last, on_answer),
+            None => {
+                let mut polls = self.polls.borrow_mut();
+                if polls.is_none() {
+                    *polls = Polls::new();
+                }
+                fetch::poll(&url, polls.as_ref(), on_answer);
             }
         }
     }

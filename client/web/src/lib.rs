@@ -42,6 +42,7 @@ mod warning;
 mod driver;
 
 mod clock;
+mod fetch;
 mod global;
 mod journal;
 mod locks;
@@ -56,7 +57,7 @@ pub use bmt_client_core::event::{
 };
 pub use bmt_client_core::{
     Binding, ClientError, Config, ConnectionState, Entry, Event, Face, FaceError, Native, Overflow,
-    QueuePolicy, ReconnectPolicy, RequestKind, Stats, Status,
+    QueuePolicy, ReconnectPolicy, RequestKind, Stats, Status, Transports,
 };
 pub use bmt_shared::request::{HistoryQuery, HistoryRange, Publish, Subscribe};
 

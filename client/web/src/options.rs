@@ -76,6 +76,14 @@ pub(crate) fn socket_url(origin: &str, path_and_query: &str) -> String {
     }
 }
 
+/// The HTTP address of an endpoint of `origin`; `http:` and `https:` origins are taken as they are.
+pub(crate) fn http_url(origin: &str, path_and_query: &str) -> String {
+    match origin.strip_prefix("ws") {
+        Some(rest) => format!("http{rest}{path_and_query}"),
+        None => format!("{origin}{path_and_query}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,5 +110,7 @@ mod tests {
         assert_eq!(socket_url("https://a", "/s"), "wss://a/s");
         assert_eq!(socket_url("http://a:1", "/s"), "ws://a:1/s");
         assert_eq!(socket_url("ws://a", "/s"), "ws://a/s");
+        assert_eq!(http_url("wss://a:1", "/s"), "https://a:1/s");
+        assert_eq!(http_url("http://a", "/s"), "http://a/s");
     }
 }

@@ -82,20 +82,26 @@ impl<F: Face> Client<F> {
         }
     }
 
-    /// The transport is open.
+    /// The WebSocket is open.
     pub fn handle_opened(&mut self, now: Now) {
         self.set_now(now);
+        if self.probe_opened() {
+            return;
+        }
         if let Phase::Opening { .. } = self.connection.phase {
-            let until = self.after(self.config.connect_timeout_ms);
-            self.connection.phase = Phase::Greeting { until };
+            self.begin_greeting();
         }
     }
 
-    /// The transport is closed, or could not be opened: 1006 where no close frame came. Never call it for a
+    /// The WebSocket is closed, or could not be opened: 1006 where no close frame came. Never call it for a
     /// transport that [`Output::Close`] has ended.
     pub fn handle_closed(&mut self, now: Now, code: u16, reason: &str) {
         self.set_now(now);
-        if self.connection.has_transport() {
+        if !self.connection.has_transport() || self.probe_closed() {
+            return;
+        }
+        let is_opening = matches!(self.connection.phase, Phase::Opening { .. });
+        if !is_opening || !self.fall_back() {
             let after = self.after_transport_closed(code);
             self.lost(code, reason, after);
         }
@@ -105,6 +111,7 @@ impl<F: Face> Client<F> {
     pub fn handle_online(&mut self, now: Now, online: bool) {
         self.set_now(now);
         self.connection.host = if online { Host::Online } else { Host::Offline };
+        self.forget_network();
         match &mut self.connection.phase {
             Phase::Waiting { retry_at } if !online => {
                 *retry_at = None;
@@ -141,10 +148,18 @@ impl<F: Face> Client<F> {
         self.link = Link::new(self.config.binding);
         self.connection.ping_budget_ms = None;
         self.connection.ping_due = None;
+        self.begin_opening();
+        self.open_carrier();
+    }
+
+    pub(super) fn begin_opening(&mut self) {
         let until = self.after(self.config.connect_timeout_ms);
         self.connection.phase = Phase::Opening { until };
-        let connect = Link::connect(&self.config, self.connection.token.as_deref());
-        self.outputs.push_back(Output::Connect(connect));
+    }
+
+    pub(super) fn begin_greeting(&mut self) {
+        let until = self.after(self.config.connect_timeout_ms);
+        self.connection.phase = Phase::Greeting { until };
     }
 
     fn retry_early(&mut self) {
@@ -168,7 +183,7 @@ impl<F: Face> Client<F> {
                 private @ 4000.. => private,
                 _ => CloseCode::Normal.number(),
             };
-            self.outputs.push_back(Output::Close { code, reason });
+            self.close_carrier(code, reason);
         }
     }
 
@@ -305,6 +320,7 @@ impl<F: Face> Client<F> {
         // Whatever asks from here on finds no connection.
         self.connection.phase = Phase::GivenUp;
         self.connection.ping_due = None;
+        self.drop_carrier();
         if was_online {
             self.connection.state.last_disconnected = Some(self.now.unix_ms);
             self.tell(Event::Disconnected(Disconnected {

@@ -17,6 +17,7 @@ impl<F: Face> Client<F> {
     pub fn handle_timeout(&mut self, now: Now) {
         self.set_now(now);
         self.connection_deadlines();
+        self.upgrade_deadlines();
         self.heartbeat_deadlines();
         self.request_deadlines();
         self.subscription_deadlines();
@@ -51,11 +52,14 @@ impl<F: Face> Client<F> {
             .requests
             .next_deadline()
             .and_then(|due| at(due, TimeoutReason::Request));
+        let upgrade = self
+            .upgrade_deadline()
+            .and_then(|due| at(due, TimeoutReason::Upgrade));
         let lock = match self.lock {
             Lock::Asked { patience_ends } => at(patience_ends, TimeoutReason::Lock),
             Lock::None | Lock::Overdue | Lock::Held => None,
         };
-        [connection, heartbeat, ping, request, lock]
+        [connection, upgrade, heartbeat, ping, request, lock]
             .into_iter()
             .chain([self.subscription_deadline(), self.queue_deadline()])
             .flatten()
@@ -102,7 +106,13 @@ impl<F: Face> Client<F> {
                 self.lost(CloseCode::NoStatus.number(), why, AfterClose::Reconnect);
             }
             Phase::Opening { until } if *until <= self.now.monotonic_ms => {
-                self.give_up(CloseCode::Abnormal, "the transport did not open in time");
+                self.not_spoken("the transport did not open in time");
+            }
+            // Some proxies let a WebSocket open and nothing through.
+            Phase::Greeting { until }
+                if *until <= self.now.monotonic_ms && self.connection.ping_budget_ms.is_none() =>
+            {
+                self.not_spoken("the server said nothing in time");
             }
             Phase::Greeting { until } if *until <= self.now.monotonic_ms => {
                 self.give_up(CloseCode::Abnormal, "the server did not greet in time");

@@ -31,6 +31,7 @@ impl<F: Face> Client<F> {
             heartbeat: self.next_heartbeat(),
             refresh: Refresh::None,
         }));
+        self.note_greeting();
         self.tell(Event::Connected(connected));
         self.set_status(Status::Connected, None);
         if !is_first {

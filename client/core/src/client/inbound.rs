@@ -17,25 +17,35 @@ use crate::connection::Online;
 use crate::error::ClientError;
 use crate::event::{Event, Origin, Received};
 use crate::face::{Face, FaceError, RequestKind};
-use crate::link::{Enveloped, Inbound};
+use crate::link::{Enveloped, Inbound, LinkError};
 use crate::now::Now;
 use crate::output::Frame;
 use crate::subscription::Accepted;
 
 impl<F: Face> Client<F> {
-    /// A frame came on the transport.
+    /// A frame came on the WebSocket.
     pub fn handle_frame(&mut self, now: Now, frame: Frame<'_>) {
         self.set_now(now);
-        if !self.connection.has_transport() {
+        if !self.connection.has_transport() || self.probe_answered(frame) {
             return;
         }
+        self.count_received(match frame {
+            Frame::Text(text) => text.len(),
+            Frame::Binary(bytes) => bytes.len(),
+        });
+        let inbound = self.link.receive(frame);
+        self.handle_received(inbound);
+    }
+
+    /// Something of so many bytes came: the server lives.
+    pub(super) fn count_received(&mut self, bytes: usize) {
         self.counters.counts.frames_received += 1;
-        self.counters.counts.bytes_received += match frame {
-            Frame::Text(text) => text.len() as u64,
-            Frame::Binary(bytes) => bytes.len() as u64,
-        };
+        self.counters.counts.bytes_received += bytes as u64;
         self.connection.ping_due = self.connection.ping_budget_ms.map(|budget| self.after(budget));
-        match self.link.receive(frame) {
+    }
+
+    pub(super) fn handle_received(&mut self, received: Result<Vec<Inbound<'_>>, LinkError>) {
+        match received {
             Ok(inbound) => {
                 for one in inbound {
                     self.handle_inbound(one);
@@ -54,7 +64,11 @@ impl<F: Face> Client<F> {
             return;
         }
         match inbound {
-            Inbound::Open { ping_budget_ms } => {
+            Inbound::Open(handshake) => {
+                self.note_handshake(&handshake);
+                let ping_budget_ms = handshake
+                    .ping_interval_ms
+                    .saturating_add(handshake.ping_timeout_ms);
                 self.connection.ping_budget_ms = Some(ping_budget_ms);
                 self.connection.ping_due = Some(self.after(ping_budget_ms));
                 if let Some(frame) = self.link.credentials(self.connection.token.as_deref()) {

@@ -29,17 +29,19 @@ impl SocketIo {
     }
 
     pub(super) fn receive<'t>(&mut self, frame: Frame<'t>) -> Result<Option<Inbound<'t>>, LinkError> {
-        let text = match frame {
-            Frame::Binary(bytes) => return self.receive_binary(bytes),
-            Frame::Text(text) => text,
-        };
-        match engineio::Packet::decode(text).map_err(broken)? {
+        match frame {
+            Frame::Binary(bytes) => self.receive_binary(Bytes::copy_from_slice(bytes)),
+            Frame::Text(text) => self.receive_packet(engineio::Packet::decode(text).map_err(broken)?),
+        }
+    }
+
+    pub(super) fn receive_packet<'t>(
+        &mut self,
+        packet: engineio::Packet<'t>,
+    ) -> Result<Option<Inbound<'t>>, LinkError> {
+        match packet {
             engineio::Packet::Open(handshake) => {
-                let handshake = Handshake::decode(handshake).map_err(broken)?;
-                let ping_budget_ms = handshake
-                    .ping_interval_ms
-                    .saturating_add(handshake.ping_timeout_ms);
-                Ok(Some(Inbound::Open { ping_budget_ms }))
+                Ok(Some(Inbound::Open(Handshake::decode(handshake).map_err(broken)?)))
             }
             engineio::Packet::Ping(text) => Ok(Some(Inbound::Ping(Cow::Borrowed(text)))),
             engineio::Packet::Close => Ok(Some(Inbound::Closing)),
@@ -47,19 +49,13 @@ impl SocketIo {
                 let packet = self.reassembler.handle_text(text).map_err(broken)?;
                 packet.map_or(Ok(None), |packet| packet_of(packet, Vec::new()))
             }
-            engineio::Packet::Pong(_)
-            | engineio::Packet::Noop
-            | engineio::Packet::Upgrade
-            | engineio::Packet::Binary(_) => Ok(None),
+            engineio::Packet::Binary(bytes) => self.receive_binary(Bytes::from(bytes.into_owned())),
+            engineio::Packet::Pong(_) | engineio::Packet::Noop | engineio::Packet::Upgrade => Ok(None),
         }
     }
 
-    fn receive_binary<'t>(&mut self, bytes: &[u8]) -> Result<Option<Inbound<'t>>, LinkError> {
-        let Some(assembled) = self
-            .reassembler
-            .handle_binary(Bytes::copy_from_slice(bytes))
-            .map_err(broken)?
-        else {
+    fn receive_binary<'t>(&mut self, bytes: Bytes) -> Result<Option<Inbound<'t>>, LinkError> {
+        let Some(assembled) = self.reassembler.handle_binary(bytes).map_err(broken)? else {
             return Ok(None);
         };
         Ok(packet_of(assembled.packet(), assembled.attachments.clone())?.map(Inbound::into_owned))
@@ -126,9 +122,13 @@ fn broken(error: impl std::fmt::Display) -> LinkError {
     LinkError(error.to_string())
 }
 
+/// The path of the endpoint.
+pub(crate) fn path(config: &Config) -> &str {
+    config.path.as_deref().unwrap_or(PATH)
+}
+
 pub(super) fn path_and_query(config: &Config) -> String {
-    let path = config.path.as_deref().unwrap_or(PATH);
-    format!("{path}?EIO=4&transport=websocket")
+    format!("{}?EIO=4&transport=websocket", path(config))
 }
 
 pub(super) fn credentials(token: Option<&str>) -> Transmit {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use bmt_client_core::event::{Received, StateChange};
 use bmt_client_core::{
-    Client, ClientError, Config, Connect, Entry, Event, Frame, LockChange, Native, Now, Output, QueueChange,
-    RequestId, Status, Timeout, Transmit,
+    Client, ClientError, Config, Connect, Entry, Event, Fetch, Frame, LockChange, Native, Now, Output,
+    QueueChange, RequestId, Status, Timeout, Transmit,
 };
 use bmt_shared::channel::ChannelName;
 use bmt_shared::codec::{engineio, socketio};
@@ -33,6 +33,10 @@ pub(crate) struct World {
     pub(crate) stored: BTreeMap<MessageId, Entry>,
     /// Transports asked for, until they are looked at.
     pub(crate) connects: Vec<Connect>,
+    /// HTTP requests asked for, until they are looked at.
+    pub(crate) fetches: Vec<Fetch>,
+    /// Times that requests under way were given up.
+    pub(crate) aborts: u32,
     pub(crate) closes: Vec<u16>,
     pub(crate) locks: Vec<LockChange>,
     /// The application's answer when asked for a token.
@@ -79,6 +83,8 @@ impl World {
             binary: Vec::new(),
             stored: BTreeMap::new(),
             connects: Vec::new(),
+            fetches: Vec::new(),
+            aborts: 0,
             closes: Vec::new(),
             locks: Vec::new(),
             token: Ok(Some("t".to_owned())),
@@ -125,6 +131,8 @@ impl World {
                     self.client.handle_token(self.now, self.token.clone());
                 }
                 Output::Connect(connect) => self.connects.push(connect),
+                Output::Fetch(fetch) => self.fetches.push(fetch),
+                Output::Abort => self.aborts += 1,
                 Output::Transmit(Transmit::Text(frame)) => {
                     self.log
                         .push(format!("send {}", frame.get(..12).unwrap_or(&frame)));

@@ -12,6 +12,7 @@ mod gaps;
 mod garbage;
 mod harness;
 mod heartbeat;
+mod polling;
 mod publishing;
 mod queue;
 mod raw;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bmt_client_core::{
     Client as Core, Config, Connect, Event as Told, Frame, Native, Output, Overflow, QueuePolicy,
-    ReconnectPolicy, Status, Timeout, Transmit,
+    ReconnectPolicy, Status, Timeout, Transmit, Transports,
 };
 use bmt_histcheck::Event;
 use bmt_shared::channel::ChannelName;
@@ -55,6 +55,7 @@ enum Input {
 impl Driver {
     pub(super) fn new(manner: Manner, journal: Journal, shows: watch::Sender<Seen>) -> Self {
         let config = Config {
+            transports: Transports::WebSocket,
             server: "faults".to_owned(),
             seed: manner.seed,
             heartbeat_interval_ms: 2_000,
@@ -233,6 +234,7 @@ impl Driver {
                     self.opening = None;
                 }
                 Output::Event(told) => self.tell(told),
+                Output::Fetch(_) | Output::Abort => unreachable!("these clients want a WebSocket alone"),
                 Output::Persist(_) | Output::Lock(_) => {}
             }
         }
