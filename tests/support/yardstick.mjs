@@ -14,6 +14,7 @@ const number = (name, fallback) => Number(process.env[name] ?? fallback);
 
 const http = createServer();
 const io = new Server(http, {
+  cors: { origin: process.env.BMT_HTTP__ALLOWED_ORIGINS ?? false },
   pingInterval: number("BMT_HEARTBEAT__INTERVAL_MS", 10_000),
   pingTimeout: number("BMT_HEARTBEAT__TIMEOUT_MS", 5_000),
   // Twice our payload and 4 KiB, as our frames.

@@ -285,6 +285,11 @@ export interface RealtimeOptions {
   maxReconnectAttempts?: number;
   /** Another spelling of `reconnect.maxAttempts`. */
   reconnectionAttempts?: number;
+  /**
+   * What may carry the connection. Default both, in any order: a WebSocket, and HTTP long-polling where none can be
+   * opened, until one can.
+   */
+  transports?: ("websocket" | "polling")[];
   /** How often a heartbeat is sent. Default 30,000. */
   heartbeatIntervalMs?: number;
   /** What `publish()` keeps until the server has it. */

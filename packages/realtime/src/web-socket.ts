@@ -1,18 +1,24 @@
 /** The WebSocket class of the host. */
 
-import { RealtimeError } from "./error.js";
+let told = false;
 
-/** The host's own class (browsers, workers, Node from 22), or that of the package `ws`. */
+/**
+ * The host's own class (browsers, workers, Node from 22), or that of the package `ws`. Where there is neither, the
+ * client polls over HTTP, and a line on the console says so once.
+ */
 export async function webSocketClass(given: unknown): Promise<unknown> {
   if (given !== undefined) return given;
   if (typeof WebSocket === "function") return WebSocket;
   try {
     return ((await optional("ws")) as { WebSocket: unknown }).WebSocket;
-  } catch (cause) {
-    throw new RealtimeError(
-      "This JavaScript host has no WebSocket: use Node 22 or newer, or install the package `ws`",
-      { code: "connect_error", cause },
-    );
+  } catch {
+    if (!told) {
+      told = true;
+      console.warn(
+        "@bmt/realtime: this JavaScript host has no WebSocket, so messages travel by HTTP long-polling. Use Node 22 or newer, or install the package `ws`.",
+      );
+    }
+    return undefined;
   }
 }
 
