@@ -6,6 +6,7 @@
 export { RealtimeClient, type Subscription } from "./client.js";
 export { CloseCode, ErrorCode, MessageType, WsErrorCode, shouldReconnect } from "./constants.js";
 export { parseChannelName, validateChannelName, type ChannelNameParts } from "./channel-name.js";
+export { canAccessChannel, canPublishToChannel } from "./permission.js";
 export { generateMessageId } from "./message-id.js";
 export { RealtimeError, type LocalErrorCode, type RealtimeErrorInit } from "./error.js";
 export type { AnyListener, Listener, Unlisten } from "./emitter.js";

@@ -52,4 +52,14 @@ describe("the words of the protocol", () => {
     assert.deepEqual(here.bmt.parseChannelName("public:chat"), { type: "public", name: "chat", full: "public:chat" });
     assert.deepEqual(here.bmt.parseChannelName("lobby"), { type: "lobby", name: "", full: "lobby" });
   });
+
+  it("grants on every channel what the server's defaults grant", () => {
+    for (const { role, userId, permissions, channels } of words.permissions) {
+      for (const [channel, subscribes, publishes] of channels) {
+        const asked = [channel, role, userId, permissions];
+        assert.equal(here.bmt.canAccessChannel(...asked), subscribes, `subscribe ${asked}`);
+        assert.equal(here.bmt.canPublishToChannel(...asked), publishes, `publish ${asked}`);
+      }
+    }
+  });
 });
