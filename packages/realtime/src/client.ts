@@ -1,9 +1,16 @@
 /** The connection to one server: what an application holds. */
 
+import { MessageEventHandler, type ActionHandler } from "./action.js";
+import type { Channel } from "./channel.js";
+import { Channels } from "./channels.js";
 import { keepEarly } from "./early.js";
-import { call, Emitter, type AnyListener, type Listener, type Unlisten } from "./emitter.js";
-import { aborted, RealtimeError } from "./error.js";
+import { Emitter, call, type AnyListener, type Listener, type Unlisten } from "./emitter.js";
+import { RealtimeError } from "./error.js";
+import { Holds, type Handler, type Hold } from "./holds.js";
 import { generateMessageId } from "./message-id.js";
+import { engineOptions } from "./options.js";
+import { Publishes } from "./publishes.js";
+import { trace } from "./trace.js";
 import type {
   Ack,
   ChannelTypes,
@@ -24,23 +31,18 @@ import type {
   SubscribeOptions,
   Subscribed,
   TokenProvider,
+  User,
   WaitOptions,
 } from "./types.js";
+import { guard, settled } from "./wait.js";
 import { webSocketClass } from "./web-socket.js";
 
 type Engine = InstanceType<typeof import("../wasm/bmt_client_js.js").Client>;
-type Handler<Payload> = (message: Message<Payload>) => void;
 
 /** A subscription as its maker holds it: the server's reply and the way back. */
 export interface Subscription extends Subscribed {
-  /** Takes this handler away; with the last one of its channel, the subscription. */
+  /** Undoes this one call of `subscribe()`; with the last one of its channel, the subscription ends. */
   unsubscribe(): Promise<void>;
-}
-
-/** Settles one publish. */
-interface Waiting {
-  resolve(published: Published): void;
-  reject(error: RealtimeError): void;
 }
 
 const OFFLINE: ConnectionState = { status: "disconnected", reconnectAttempts: 0 };
@@ -73,12 +75,17 @@ const NOTHING_YET: Stats = {
  * await client.publish("public:chat", { text: "hello" });
  */
 export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>> {
-  readonly #url: string;
+  /** The server's address, as it was given. */
+  readonly serverUrl: string;
   readonly #options: RealtimeOptions;
   readonly #events = new Emitter<Events>();
+  /** Those of this class: `off()` is the application's. */
+  readonly #inner = new Emitter<Events>();
   readonly #outgoing = new Set<AnyListener>();
-  readonly #handlers = new Map<string, Set<Handler<never>>>();
-  readonly #publishes = new Map<string, Waiting[]>();
+  readonly #holds = new Holds();
+  readonly #publishes = new Publishes();
+  readonly #channels = new Channels();
+  #actions: MessageEventHandler | undefined;
   #engine: Engine | undefined;
   #starting: Promise<Engine> | undefined;
   #connection: Connected | undefined;
@@ -86,22 +93,24 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
   #wish = 0;
 
   /**
-   * @param serverUrl - the server's address, such as `https://realtime.example.com`
+   * @param serverUrl - the server's address, such as `https://realtime.example.com`; in a page, a path such as `/` or
+   *   `/base` names the page's own server
    */
   constructor(serverUrl: string, options: RealtimeOptions = {}) {
-    this.#url = serverUrl;
+    this.serverUrl = serverUrl;
     this.#options = options;
+    if (options.console) trace(this, options.console);
   }
 
   /**
    * Connects, and stays connected until `disconnect()`.
    *
    * @param token - takes the place of `options.auth`
-   * @returns when the first connection is up
+   * @returns when the first connection is up, with the server's first word
    * @throws {@link RealtimeError} `authentication_failed` for a refused token, `connect_error` where the reconnect
    *   policy has no further attempt, `disconnected` where `disconnect()` came first
    */
-  async connect(token?: string | TokenProvider): Promise<void> {
+  async connect(token?: string | TokenProvider): Promise<Connected> {
     const wish = ++this.#wish;
     const engine = await this.#start();
     if (wish !== this.#wish) throw disconnected();
@@ -111,7 +120,7 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
         engine.connect(token);
         return resolve();
       }
-      const undo = this.#events.on("stateChange", ({ to, reason }) => {
+      const undo = this.#inner.on("stateChange", ({ to, reason }) => {
         if (to === "connected") resolve();
         else if (to === "failed") reject(this.#failure(reason));
         else if (to === "disconnected") reject(disconnected());
@@ -125,6 +134,7 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
         reject(RealtimeError.from(error));
       }
     });
+    return this.#connection as Connected;
   }
 
   /** Closes the connection and stays away. What is queued stays queued. */
@@ -143,11 +153,15 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
   }
 
   /**
-   * Subscribes to a channel, over every reconnect, until `unsubscribe`.
+   * Subscribes to a channel, over every reconnect, until every call is undone. A channel may be subscribed to many
+   * times; a handler that is given twice is called once.
    *
    * @param handler - takes every message of the channel, in order, each once
    * @returns when the server has the subscription; while offline, that is after the next connect
    * @throws {@link RealtimeError} `permission_denied`, `channel_not_found`, `invalid_message`, `subscribe_failed`
+   *
+   * @example
+   * const { unsubscribe } = await client.subscribe("public:chat", ({ payload }) => show(payload), { history: 50 });
    */
   async subscribe<Topic extends string>(
     topic: Topic,
@@ -155,14 +169,23 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
     options: SubscribeOptions = {},
   ): Promise<Subscription> {
     const { signal, ...wanted } = options;
-    if (handler) this.#handle(topic, handler);
+    const hold: Hold = { handler, presence: wanted.presence ?? false };
+    this.#holds.add(topic, hold);
     try {
       const engine = await this.#start();
-      const subscribed = (await this.#wait(engine.subscribe(topic, wanted), signal, topic)) as Subscribed;
-      return { ...subscribed, unsubscribe: () => this.unsubscribe(topic, handler) };
+      // One subscription serves all who hold the channel.
+      const request = { ...wanted, presence: this.#holds.wantPresence(topic) };
+      this.#announce("subscribe", { topic, ...request });
+      const subscribed = (await settled(guard(() => engine.subscribe(topic, request)), signal, topic)) as Subscribed;
+      const unsubscribe = async () => {
+        if (this.#holds.drop(topic, hold)) await this.#leave(topic);
+      };
+      return { ...subscribed, unsubscribe };
     } catch (error) {
-      if (handler) this.#handlers.get(topic)?.delete(handler);
-      throw RealtimeError.from(error);
+      const isLast = this.#holds.drop(topic, hold);
+      const failure = RealtimeError.from(error);
+      if (isLast && failure.code === "aborted") void this.#leave(topic).catch(() => {});
+      throw failure;
     }
   }
 
@@ -177,14 +200,17 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
 
   /** Takes one handler away, or the whole subscription where none is named or none is left. */
   async unsubscribe(topic: string, handler?: Handler<never>): Promise<void> {
-    const handlers = this.#handlers.get(topic);
-    if (handler && handlers) {
-      handlers.delete(handler);
-      if (handlers.size > 0) return;
-    }
-    this.#handlers.delete(topic);
-    const engine = await this.#start();
-    await this.#wait(engine.unsubscribe(topic), undefined, topic);
+    if (this.#holds.dropHandler(topic, handler)) await this.#leave(topic);
+  }
+
+  /**
+   * A channel by name: the same object each time, while somebody holds it. Asking for it subscribes to nothing.
+   *
+   * @example
+   * for await (const { payload } of client.channel("public:chat")) show(payload);
+   */
+  channel<Topic extends string>(topic: Topic): Channel<PayloadOf<Channels, Topic>> {
+    return this.#channels.of(this as unknown as RealtimeClient<ChannelTypes>, topic) as Channel<PayloadOf<Channels, Topic>>;
   }
 
   /**
@@ -201,16 +227,12 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
     options: PublishOptions = {},
   ): Promise<Published> {
     const { signal, messageId = generateMessageId(), ...wanted } = options;
-    if (!this.#engine) keepEarly(this.#url, this.#options, topic, payload, messageId, wanted);
+    if (!this.#engine) keepEarly(this.serverUrl, this.#options, topic, payload, messageId, wanted);
     // Without a wait where there is none to wait for: the message is kept when this call returns its promise.
     const engine = this.#engine ?? (await this.#start());
     this.#announce("publish", { topic, payload, messageId, ...wanted });
     guard(() => engine.publish(topic, payload, { messageId, ...wanted }));
-    const settled = new Promise<Published>((resolve, reject) => {
-      const others = this.#publishes.get(messageId) ?? [];
-      this.#publishes.set(messageId, [...others, { resolve, reject }]);
-    });
-    return this.#wait(settled, signal, topic);
+    return settled(this.#publishes.wait(messageId), signal, topic);
   }
 
   /** Says something to the present subscribers only: not stored, not numbered; rejects while offline. */
@@ -227,20 +249,23 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
   ): Promise<HistoryPage<PayloadOf<Channels, Topic>>> {
     const { signal, ...wanted } = options;
     const engine = await this.#start();
-    const page = await this.#wait(guard(() => engine.history(topic, wanted)), signal, topic);
+    this.#announce("history", { topic, ...wanted });
+    const page = await settled(guard(() => engine.history(topic, wanted)), signal, topic);
     return page as HistoryPage<PayloadOf<Channels, Topic>>;
   }
 
   /** Who is present on a channel. */
   async presence(topic: string, { signal }: WaitOptions = {}): Promise<PresenceList> {
     const engine = await this.#start();
-    return (await this.#wait(guard(() => engine.presence(topic)), signal, topic)) as PresenceList;
+    this.#announce("presence", { topic });
+    return (await settled(guard(() => engine.presence(topic)), signal, topic)) as PresenceList;
   }
 
   /** Says how far this user has read a channel; the others get `receipt`. */
   async markRead(topic: string, seq: number, { signal }: WaitOptions = {}): Promise<void> {
     const engine = await this.#start();
-    await this.#wait(guard(() => engine.read(topic, seq)), signal, topic);
+    this.#announce("read", { topic, seq });
+    await settled(guard(() => engine.read(topic, seq)), signal, topic);
   }
 
   /** Listens to an event; returns the undo. What a listener throws is reported and stops nobody else. */
@@ -263,10 +288,27 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
     return this.#events.onAny(listener);
   }
 
-  /** Sees everything that is published and signalled, as it is handed over. */
+  /**
+   * Sees every request of the application as it is handed over, by its name on the wire: `publish`, `signal`,
+   * `subscribe`, `unsubscribe`, `history`, `presence`, `read`.
+   */
   onAnyOutgoing(listener: AnyListener): Unlisten {
     this.#outgoing.add(listener);
     return () => void this.#outgoing.delete(listener);
+  }
+
+  /**
+   * Handles every message whose payload is an action envelope of this action (see {@link createMessage}), on whatever
+   * channel it came. What a handler throws or rejects with is the event `error`, and stops no other.
+   *
+   * @returns the undo
+   *
+   * @example
+   * client.registerHandler("new_message", async ({ data, sender }) => show(sender?.name, data));
+   */
+  registerHandler<Data = unknown>(action: string, handler: ActionHandler<Data>): Unlisten {
+    this.#actions ??= new MessageEventHandler((error) => this.#emit("error", error));
+    return this.#actions.registerHandler(action, handler);
   }
 
   /** Whether a connection is up. */
@@ -277,6 +319,11 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
   /** The server's name for the present connection. */
   get connectionId(): string | undefined {
     return this.isConnected() ? this.#connection?.connectionId : undefined;
+  }
+
+  /** Whom the server took this client for when it last connected. */
+  get user(): User | undefined {
+    return this.#connection?.user;
   }
 
   /** Where the link stands. */
@@ -308,10 +355,11 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
   }
 
   async #load(): Promise<Engine> {
-    checkAddress(this.#url);
+    checkAddress(this.serverUrl);
     const [{ engine }, webSocket] = await Promise.all([import("./engine.js"), webSocketClass(this.#options.webSocket)]);
     const Client = await engine();
-    this.#engine = new Client(this.#url, { ...this.#options, webSocket }, (name, body) => this.#take(name, body));
+    const options = engineOptions(this.#options, webSocket);
+    this.#engine = new Client(this.serverUrl, options, (name, body) => this.#take(name, body));
     return this.#engine;
   }
 
@@ -323,46 +371,37 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
       case "connected":
         this.#connection = body as Connected;
         break;
-      case "ack": {
-        const ack = body as Ack;
-        for (const { resolve } of this.#settle(ack.clientMessageId)) resolve(ack);
+      case "ack":
+        this.#publishes.settle(body as Ack);
         break;
-      }
       case "queueOverflow":
       case "queueExpired":
       case "queueRejected":
-        return this.#lose(name, body as QueueLoss);
+        return this.#emit(name, this.#publishes.lose(name, body as QueueLoss));
       case "error":
-        return this.#events.emit("error", RealtimeError.from(body));
+        return this.#emit("error", RealtimeError.from(body));
     }
-    this.#events.emit(name as keyof Events, body as never);
+    this.#emit(name as keyof Events, body as never);
   }
 
   #deliver(message: Message): void {
     this.#events.emit("message", message);
-    for (const handler of [...(this.#handlers.get(message.topic) ?? [])] as Handler<unknown>[]) {
-      call(() => handler(message));
-    }
+    this.#holds.deliver(message);
+    if (this.#actions) void this.#actions.handleMessage(message.payload);
   }
 
-  #lose(name: "queueOverflow" | "queueExpired" | "queueRejected", body: QueueLoss): void {
-    const { error, ...loss } = body;
-    const refusal = error && RealtimeError.from({ topic: loss.topic, ...error, message: error.message });
-    for (const { reject } of this.#settle(loss.messageId)) reject(refusal ?? lost(name, loss.topic));
-    this.#events.emit(name, refusal ? { ...loss, error: refusal } : loss);
+  #emit<Name extends keyof Events>(name: Name, body: Events[Name]): void {
+    this.#inner.emit(name, body);
+    this.#events.emit(name, body);
   }
 
-  /** Those who wait for a publish; one id may have been published twice. */
-  #settle(messageId: string): Waiting[] {
-    const waiting = this.#publishes.get(messageId) ?? [];
-    this.#publishes.delete(messageId);
-    return waiting;
-  }
-
-  #handle(topic: string, handler: Handler<never>): void {
-    let handlers = this.#handlers.get(topic);
-    if (!handlers) this.#handlers.set(topic, (handlers = new Set()));
-    handlers.add(handler);
+  /** Ends a subscription that nobody holds any more. */
+  async #leave(topic: string): Promise<void> {
+    const engine = await this.#start();
+    // Somebody may have come meanwhile.
+    if (this.#holds.has(topic)) return;
+    this.#announce("unsubscribe", { topic });
+    await settled(guard(() => engine.unsubscribe(topic)), undefined, topic);
   }
 
   #announce(name: string, body: unknown): void {
@@ -374,24 +413,6 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
     const code = text.startsWith("Authentication failed") ? "authentication_failed" : "connect_error";
     return new RealtimeError(text, { code, retryable: code === "connect_error" });
   }
-
-  async #wait<Value>(value: Promise<Value>, signal?: AbortSignal, topic?: string): Promise<Value> {
-    try {
-      return await (signal ? unless(signal, value, topic) : value);
-    } catch (error) {
-      throw RealtimeError.from(error);
-    }
-  }
-}
-
-/** `value`, unless `signal` comes first. */
-function unless<Value>(signal: AbortSignal, value: Promise<Value>, topic?: string): Promise<Value> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(aborted(signal, topic));
-    if (signal.aborted) abort();
-    signal.addEventListener("abort", abort, { once: true });
-    value.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
 }
 
 /** Refuses what no attempt can ever reach. */
@@ -407,25 +428,6 @@ function checkAddress(url: string): void {
   throw new RealtimeError(text, { code: "connect_error" });
 }
 
-function guard<Value>(run: () => Value): Value {
-  try {
-    return run();
-  } catch (error) {
-    throw RealtimeError.from(error);
-  }
-}
-
 function disconnected(): RealtimeError {
   return new RealtimeError("`disconnect()` was called before the connection was up", { code: "disconnected" });
-}
-
-function lost(name: "queueOverflow" | "queueExpired" | "queueRejected", topic: string): RealtimeError {
-  switch (name) {
-    case "queueOverflow":
-      return new RealtimeError("The queue was full and this message its oldest", { code: "queue_overflow", topic });
-    case "queueExpired":
-      return new RealtimeError("The message waited longer than the queue keeps one", { code: "queue_expired", topic });
-    case "queueRejected":
-      return new RealtimeError("The server refused the message", { code: "rejected", topic });
-  }
 }

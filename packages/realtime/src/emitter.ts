@@ -40,12 +40,15 @@ export class Emitter<Events extends object> {
     return () => void this.#any.delete(listener);
   }
 
-  /** Calls those who listened when the event came: one added meanwhile waits for the next. */
-  emit<Name extends keyof Events & string>(name: Name, body: Events[Name]): void {
+  /**
+   * Calls those who listened when the event came: one added meanwhile waits for the next. Answers whether anybody
+   * listens to this event.
+   */
+  emit<Name extends keyof Events & string>(name: Name, body: Events[Name]): boolean {
     for (const listener of [...this.#any]) call(() => listener(name, body));
-    for (const listener of [...(this.#listeners.get(name) ?? [])] as Listener<Events[Name]>[]) {
-      call(() => listener(body));
-    }
+    const listeners = [...(this.#listeners.get(name) ?? [])] as Listener<Events[Name]>[];
+    for (const listener of listeners) call(() => listener(body));
+    return listeners.length > 0;
   }
 }
 
@@ -58,8 +61,8 @@ export function call(run: () => void): void {
   }
 }
 
-/** Reports like the host does for a throwing listener of its own; Node has no `reportError` and would end. */
-function report(error: unknown): void {
+/** @internal Reports like the host does for a throwing listener of its own; Node has no `reportError` and would end. */
+export function report(error: unknown): void {
   if (typeof reportError === "function") reportError(error);
   else console.error(error);
 }

@@ -4,15 +4,21 @@ import type { ErrorCode } from "./constants.js";
 
 /**
  * The codes that arise in the client: `queue_expired`, `queue_overflow` and `rejected` settle a publish,
- * `aborted` is an `AbortSignal`'s, `disconnected` ends what waited when `disconnect()` was called,
- * `timeout` is a request that was not answered.
+ * `aborted` is an `AbortSignal`'s, `disconnected` ends what waited when `disconnect()` was called, `cancelled` what
+ * waited for a subscription that was given up, `timeout` is a request that was not answered, `not_connected` one
+ * that needs a connection; `slow_reader` ends a loop over a channel that nobody reads, `handler_failed` is what a
+ * handler of an action threw.
  */
 export type LocalErrorCode =
   | "queue_expired"
   | "queue_overflow"
   | "rejected"
   | "aborted"
+  | "cancelled"
   | "disconnected"
+  | "handler_failed"
+  | "not_connected"
+  | "slow_reader"
   | "timeout";
 
 /** What a {@link RealtimeError} is made of. */

@@ -4,6 +4,17 @@
  * @packageDocumentation
  */
 export { RealtimeClient, type Subscription } from "./client.js";
+export type { Channel, ChannelEvents } from "./channel.js";
+export type { MessageStream } from "./message-stream.js";
+export {
+  MessageEventHandler,
+  createMessage,
+  parseMessage,
+  type ActionHandler,
+  type ActionMessage,
+  type ActionSender,
+  type ActionType,
+} from "./action.js";
 export { CloseCode, ErrorCode, MessageType, WsErrorCode, shouldReconnect } from "./constants.js";
 export { parseChannelName, validateChannelName, type ChannelNameParts } from "./channel-name.js";
 export { canAccessChannel, canPublishToChannel } from "./permission.js";

@@ -292,6 +292,8 @@ export interface RealtimeOptions {
   transports?: ("websocket" | "polling")[];
   /** How often a heartbeat is sent. Default 30,000. */
   heartbeatIntervalMs?: number;
+  /** Another spelling of `heartbeatIntervalMs`. */
+  heartbeatInterval?: number;
   /** What `publish()` keeps until the server has it. */
   queue?: {
     /** Most messages. Default 1,000; beyond it the oldest is dropped and reported. */
@@ -299,12 +301,16 @@ export interface RealtimeOptions {
     /** How long a message may wait. Default 300,000; 0: as long as the server remembers message ids. */
     expiryMs?: number;
   };
+  /** Another spelling of `queue.size`. */
+  maxQueueSize?: number;
   /** How many message ids are remembered to drop duplicates. Default 1,000. */
   dedupSize?: number;
   /** Where the queue is kept. Default `localStorage` where there is one; `null`: memory only. */
   storage?: Pick<Storage, "getItem" | "setItem" | "removeItem" | "key" | "length"> | null;
   /** A WebSocket class to use instead of the host's own. */
   webSocket?: unknown;
+  /** Prints every event and every request, for looking at what goes on: `true` for the host's console. Default off. */
+  console?: boolean | Pick<Console, "debug">;
 }
 
 /** Options of a call that waits. */
@@ -335,6 +341,8 @@ export interface PublishOptions extends WaitOptions {
   ttl?: number;
   /** Whether subscribers confirm it one by one. Default `false`. */
   requireDelivery?: boolean;
+  /** Taken and without effect: an ack is always asked for, because only it takes a message out of the queue. */
+  ackRequired?: boolean;
 }
 
 /** Which page of a history. */

@@ -1,0 +1,63 @@
+/** Who holds which subscription: a channel stays subscribed as long as somebody holds it. */
+
+import { call } from "./emitter.js";
+import type { Message } from "./types.js";
+
+/** @internal Takes the messages of a channel. */
+export type Handler<Payload> = (message: Message<Payload>) => void;
+
+/** @internal One call of `subscribe()` that has not been undone. */
+export interface Hold {
+  readonly handler: Handler<never> | undefined;
+  /** Whether this holder wants to know who comes and goes. */
+  readonly presence: boolean;
+}
+
+/** @internal */
+export class Holds {
+  readonly #byTopic = new Map<string, Set<Hold>>();
+
+  add(topic: string, hold: Hold): void {
+    let holds = this.#byTopic.get(topic);
+    if (!holds) this.#byTopic.set(topic, (holds = new Set()));
+    holds.add(hold);
+  }
+
+  /** Takes one away; whether nobody holds the channel now. */
+  drop(topic: string, hold: Hold): boolean {
+    return this.#dropWhere(topic, (other) => other === hold);
+  }
+
+  /** Takes away all that have this handler, or all where none is named; whether nobody holds the channel now. */
+  dropHandler(topic: string, handler: Handler<never> | undefined): boolean {
+    return this.#dropWhere(topic, (hold) => handler === undefined || hold.handler === handler);
+  }
+
+  has(topic: string): boolean {
+    return this.#byTopic.has(topic);
+  }
+
+  /** Whether somebody wants to know who comes and goes on a channel. */
+  wantPresence(topic: string): boolean {
+    return [...(this.#byTopic.get(topic) ?? [])].some(({ presence }) => presence);
+  }
+
+  /** Hands a message to every handler of its channel, once each however often it was given. */
+  deliver(message: Message): void {
+    const holds = this.#byTopic.get(message.topic);
+    if (!holds) return;
+    const handlers = new Set<Handler<never> | undefined>();
+    for (const { handler } of holds) handlers.add(handler);
+    handlers.delete(undefined);
+    for (const handler of handlers as Set<Handler<unknown>>) call(() => handler(message));
+  }
+
+  #dropWhere(topic: string, isMeant: (hold: Hold) => boolean): boolean {
+    const holds = this.#byTopic.get(topic);
+    if (!holds) return true;
+    for (const hold of [...holds]) if (isMeant(hold)) holds.delete(hold);
+    if (holds.size > 0) return false;
+    this.#byTopic.delete(topic);
+    return true;
+  }
+}
