@@ -3,7 +3,6 @@
 import type { RealtimeClient, Subscription } from "./client.js";
 import type { Listener, Unlisten } from "./emitter.js";
 import { aborted, RealtimeError } from "./error.js";
-import type { Handler } from "./holds.js";
 import { MessageStream } from "./message-stream.js";
 import type {
   ChannelTypes,
@@ -11,6 +10,7 @@ import type {
   HistoryOptions,
   HistoryPage,
   Message,
+  MessageHandler,
   PresenceList,
   Published,
   PublishOptions,
@@ -54,13 +54,13 @@ export class Channel<Payload = unknown> implements AsyncIterable<Message<Payload
    * @returns the server's reply, and the undo of this call alone
    * @throws {@link RealtimeError} `permission_denied`, `channel_not_found`, `invalid_message`, `subscribe_failed`
    */
-  subscribe(handler?: (message: Message<Payload>) => void, options?: SubscribeOptions): Promise<Subscription> {
-    return this.#client.subscribe(this.name, handler as Handler<unknown>, options);
+  subscribe(handler?: MessageHandler<Payload>, options?: SubscribeOptions): Promise<Subscription> {
+    return this.#client.subscribe(this.name, handler as MessageHandler<unknown>, options);
   }
 
   /** Takes one handler away, or everything of this channel where none is named. */
-  unsubscribe(handler?: (message: Message<Payload>) => void): Promise<void> {
-    return this.#client.unsubscribe(this.name, handler as Handler<never>);
+  unsubscribe(handler?: MessageHandler<Payload>): Promise<void> {
+    return this.#client.unsubscribe(this.name, handler as MessageHandler<never>);
   }
 
   /**

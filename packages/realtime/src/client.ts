@@ -6,7 +6,7 @@ import { Channels } from "./channels.js";
 import { keepEarly } from "./early.js";
 import { Emitter, call, type AnyListener, type Listener, type Unlisten } from "./emitter.js";
 import { RealtimeError } from "./error.js";
-import { Holds, type Handler, type Hold } from "./holds.js";
+import { Holds, type Hold } from "./holds.js";
 import { generateMessageId } from "./message-id.js";
 import { engineOptions } from "./options.js";
 import { Publishes } from "./publishes.js";
@@ -20,6 +20,7 @@ import type {
   HistoryOptions,
   HistoryPage,
   Message,
+  MessageHandler,
   PayloadOf,
   PresenceList,
   PublishOptions,
@@ -165,7 +166,7 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
    */
   async subscribe<Topic extends string>(
     topic: Topic,
-    handler?: Handler<PayloadOf<Channels, Topic>>,
+    handler?: MessageHandler<PayloadOf<Channels, Topic>>,
     options: SubscribeOptions = {},
   ): Promise<Subscription> {
     const { signal, ...wanted } = options;
@@ -192,14 +193,14 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
   /** Subscribes to many channels with one handler; each settles for itself. */
   subscribeMultiple<Topic extends string>(
     topics: readonly Topic[],
-    handler?: Handler<PayloadOf<Channels, Topic>>,
+    handler?: MessageHandler<PayloadOf<Channels, Topic>>,
     options: SubscribeOptions = {},
   ): Promise<PromiseSettledResult<Subscription>[]> {
-    return Promise.allSettled(topics.map((topic) => this.subscribe(topic, handler as Handler<unknown>, options)));
+    return Promise.allSettled(topics.map((topic) => this.subscribe(topic, handler as MessageHandler<unknown>, options)));
   }
 
   /** Takes one handler away, or the whole subscription where none is named or none is left. */
-  async unsubscribe(topic: string, handler?: Handler<never>): Promise<void> {
+  async unsubscribe(topic: string, handler?: MessageHandler<never>): Promise<void> {
     if (this.#holds.dropHandler(topic, handler)) await this.#leave(topic);
   }
 

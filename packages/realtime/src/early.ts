@@ -3,6 +3,7 @@
  * that ends right after loses none. The engine overwrites each entry with its own when it is told of it.
  */
 
+import { storageOf } from "./storage.js";
 import type { PublishOptions, RealtimeOptions } from "./types.js";
 
 let order = 0;
@@ -27,17 +28,10 @@ export function keepEarly(
       server: new URL(url, globalThis.location?.href).origin,
       order: ++order,
     };
-    storageOf(options)?.setItem(`offline_messages:${messageId}`, JSON.stringify(entry));
+    storageOf(options.storage)?.setItem(`offline_messages:${messageId}`, JSON.stringify(entry));
   } catch {
     // Blocked, full, or no JSON: the call that follows says so.
   }
-}
-
-function storageOf({ storage }: RealtimeOptions): Pick<Storage, "setItem"> | undefined {
-  if (storage !== undefined) return storage ?? undefined;
-  // Node's own is one for all programs of a folder, and warns when it is looked at.
-  const isNode = "process" in globalThis;
-  return isNode ? undefined : globalThis.localStorage;
 }
 
 /** Whom a token speaks for, believed as it stands; unknown where a provider is still to be asked. */

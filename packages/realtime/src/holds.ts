@@ -1,14 +1,11 @@
 /** Who holds which subscription: a channel stays subscribed as long as somebody holds it. */
 
 import { call } from "./emitter.js";
-import type { Message } from "./types.js";
-
-/** @internal Takes the messages of a channel. */
-export type Handler<Payload> = (message: Message<Payload>) => void;
+import type { Message, MessageHandler } from "./types.js";
 
 /** @internal One call of `subscribe()` that has not been undone. */
 export interface Hold {
-  readonly handler: Handler<never> | undefined;
+  readonly handler: MessageHandler<never> | undefined;
   /** Whether this holder wants to know who comes and goes. */
   readonly presence: boolean;
 }
@@ -29,7 +26,7 @@ export class Holds {
   }
 
   /** Takes away all that have this handler, or all where none is named; whether nobody holds the channel now. */
-  dropHandler(topic: string, handler: Handler<never> | undefined): boolean {
+  dropHandler(topic: string, handler: MessageHandler<never> | undefined): boolean {
     return this.#dropWhere(topic, (hold) => handler === undefined || hold.handler === handler);
   }
 
@@ -46,10 +43,10 @@ export class Holds {
   deliver(message: Message): void {
     const holds = this.#byTopic.get(message.topic);
     if (!holds) return;
-    const handlers = new Set<Handler<never> | undefined>();
+    const handlers = new Set<MessageHandler<never> | undefined>();
     for (const { handler } of holds) handlers.add(handler);
     handlers.delete(undefined);
-    for (const handler of handlers as Set<Handler<unknown>>) call(() => handler(message));
+    for (const handler of handlers as Set<MessageHandler<unknown>>) call(() => handler(message));
   }
 
   #dropWhere(topic: string, isMeant: (hold: Hold) => boolean): boolean {

@@ -15,6 +15,26 @@ export {
   type ActionSender,
   type ActionType,
 } from "./action.js";
+export { MessageDeduplicator } from "./deduplicator.js";
+export { MessageBuffer } from "./message-buffer.js";
+export {
+  OfflineMessageQueue,
+  type FlushReport,
+  type OfflineMessage,
+  type OfflineQueueOptions,
+  type PublishFunction,
+} from "./offline-queue.js";
+export {
+  Realtime,
+  registerHandler,
+  type ConnectionNotice,
+  type SharedOptions,
+  type SharedStats,
+  type SharedSubscription,
+} from "./realtime.js";
+export { RealtimeManager, type ManagerOptions } from "./keeper.js";
+export { safePublish, type FailedMessage, type Publisher, type SafePublishOptions } from "./safe-publish.js";
+export type { StorageLike } from "./storage.js";
 export { CloseCode, ErrorCode, MessageType, WsErrorCode, shouldReconnect } from "./constants.js";
 export { parseChannelName, validateChannelName, type ChannelNameParts } from "./channel-name.js";
 export { canAccessChannel, canPublishToChannel } from "./permission.js";
@@ -31,6 +51,7 @@ export type {
   HistoryOptions,
   HistoryPage,
   Message,
+  MessageHandler,
   Notification,
   PayloadOf,
   PresenceChange,

@@ -1,6 +1,7 @@
 /** What is said and heard: messages, events, options, states. Times are ms since the Unix epoch. */
 
 import type { RealtimeError } from "./error.js";
+import type { StorageLike } from "./storage.js";
 
 /** Payload types by channel name or pattern: `{ "public:chat": Chat; "user:*": Note }`. */
 export type ChannelTypes = object;
@@ -46,6 +47,9 @@ export interface Message<Payload = unknown> {
   /** The publisher's own `messageId`. */
   clientMessageId?: string;
 }
+
+/** Takes the messages of a channel. */
+export type MessageHandler<Payload = unknown> = (message: Message<Payload>) => void;
 
 /** Something said to the present subscribers only: typing, cursors. */
 export interface Signal<Payload = unknown> {
@@ -306,7 +310,7 @@ export interface RealtimeOptions {
   /** How many message ids are remembered to drop duplicates. Default 1,000. */
   dedupSize?: number;
   /** Where the queue is kept. Default `localStorage` where there is one; `null`: memory only. */
-  storage?: Pick<Storage, "getItem" | "setItem" | "removeItem" | "key" | "length"> | null;
+  storage?: StorageLike | null;
   /** A WebSocket class to use instead of the host's own. */
   webSocket?: unknown;
   /** Prints every event and every request, for looking at what goes on: `true` for the host's console. Default off. */

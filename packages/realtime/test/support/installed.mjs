@@ -3,7 +3,7 @@
  * tarball that is packed already.
  */
 import { execFileSync } from "node:child_process";
-import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before } from "node:test";
@@ -16,7 +16,16 @@ export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
  * For a suite: a project that has the package installed, and the package's exports, there while its tests run.
  */
 export function installed() {
-  const found = { project: undefined, bmt: undefined };
+  const found = {
+    project: undefined,
+    bmt: undefined,
+    /** The exports of another copy, which shares nothing with the first. */
+    fresh: async () => {
+      const copy = path.join(found.project, "copy");
+      await cp(path.join(found.project, "node_modules/@bmt/realtime/dist"), copy, { recursive: true });
+      return import(pathToFileURL(path.join(copy, "index.js")));
+    },
+  };
   before(async () => {
     found.project = await install();
     found.bmt = await load(found.project);

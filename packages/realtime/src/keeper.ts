@@ -1,0 +1,193 @@
+/** Subscriptions that are kept whatever happens to them. */
+
+import { RealtimeClient, type Subscription } from "./client.js";
+import type { Unlisten } from "./emitter.js";
+import { RealtimeError } from "./error.js";
+import type {
+  ChannelTypes,
+  Message,
+  MessageHandler,
+  PayloadOf,
+  PublishOptions,
+  Published,
+  RealtimeOptions,
+  SubscribeOptions,
+  TokenProvider,
+} from "./types.js";
+import { delay } from "./wait.js";
+
+/** Options of a manager: those of its client, and when to look after what the client does not. */
+export interface ManagerOptions extends RealtimeOptions {
+  /**
+   * How long to the next try after a refusal or after the client gave up, ms: a refusal may be taken back at any
+   * time. Default 30,000.
+   */
+  retryMs?: number;
+}
+
+/** A handler and what became of its subscription. */
+interface Kept {
+  readonly topic: string;
+  /** As the application gave it. */
+  readonly given: MessageHandler<never>;
+  /** Of this call alone, so that undoing it takes nobody else's away. */
+  readonly handler: MessageHandler;
+  readonly options: SubscribeOptions;
+  subscription: Promise<Subscription> | undefined;
+}
+
+/**
+ * Keeps handlers subscribed: over reconnects as every client does, and also after the client has given up, after the
+ * server took a right away and gave it back, after a refusal, and from one login to the next.
+ *
+ * @typeParam Channels - payload types by channel name or pattern
+ *
+ * @example
+ * const manager = new RealtimeManager("https://realtime.example.com");
+ * manager.subscribe("private:board", ({ payload }) => show(payload));
+ * await manager.connect(() => fetchToken());
+ */
+export class RealtimeManager<Channels extends ChannelTypes = Record<never, never>> {
+  /** The client underneath. */
+  readonly client: RealtimeClient<Channels>;
+  readonly #kept = new Set<Kept>();
+  readonly #retryMs: number;
+  #stop: AbortController | undefined;
+  #isConnecting = false;
+
+  /**
+   * @param serverUrl - the server's address. Default `http://localhost:5000`
+   * @param options - as of a {@link RealtimeClient}, and `retryMs`
+   */
+  constructor(serverUrl = "http://localhost:5000", { retryMs = 30_000, ...options }: ManagerOptions = {}) {
+    this.#retryMs = retryMs;
+    this.client = new RealtimeClient<Channels>(serverUrl, options);
+    this.client.on("connected", () => this.#restore());
+    this.client.on("unsubscribed", ({ topic }) => {
+      for (const kept of this.#kept) if (kept.topic === topic) this.#drop(kept);
+    });
+    this.client.on("reconnectFailed", () => void this.#comeBack());
+  }
+
+  /**
+   * Connects, and again after every failure, until `disconnect()`.
+   *
+   * @returns when a connection is up, whichever attempt it was
+   * @throws {@link RealtimeError} `authentication_failed`, `disconnected` where `disconnect()` came first
+   */
+  async connect(token?: string | TokenProvider): Promise<void> {
+    this.#stop?.abort();
+    const stop = (this.#stop = new AbortController());
+    const look = setInterval(() => this.#restore(), this.#retryMs);
+    stop.signal.addEventListener("abort", () => clearInterval(look));
+    this.#isConnecting = true;
+    try {
+      await this.#connect(token, stop.signal);
+    } catch (error) {
+      stop.abort();
+      throw error;
+    } finally {
+      if (this.#stop === stop) this.#isConnecting = false;
+    }
+  }
+
+  async #connect(token: string | TokenProvider | undefined, stop: AbortSignal): Promise<void> {
+    for (;;) {
+      try {
+        await this.client.connect(token);
+        return;
+      } catch (error) {
+        if (!(error instanceof RealtimeError && error.retryable)) throw error;
+      }
+      await this.#pause(stop);
+    }
+  }
+
+  /** Closes the connection and stays away. The handlers wait for the next `connect()`. */
+  disconnect(): void {
+    this.#stop?.abort();
+    this.#stop = undefined;
+    this.client.disconnect();
+  }
+
+  /** The channels that have handlers. */
+  get subscriptions(): ReadonlySet<string> {
+    return new Set([...this.#kept].map(({ topic }) => topic));
+  }
+
+  /** Adds a handler; the channel is subscribed to now or as soon as that is possible. Returns the undo. */
+  subscribe<Topic extends string>(
+    channel: Topic,
+    handler: MessageHandler<PayloadOf<Channels, Topic>>,
+    options: SubscribeOptions = {},
+  ): Unlisten {
+    const own = (message: Message) => handler(message as Message<PayloadOf<Channels, Topic>>);
+    const kept: Kept = { topic: channel, given: handler, handler: own, options, subscription: undefined };
+    this.#kept.add(kept);
+    if (this.client.isConnected()) this.#subscribe(kept);
+    return () => this.#forget(kept);
+  }
+
+  /** Takes one handler of a channel away, or all of them. */
+  unsubscribe(channel: string, handler?: MessageHandler<never>): void {
+    for (const kept of this.#kept) {
+      if (kept.topic === channel && (!handler || kept.given === handler)) this.#forget(kept);
+    }
+  }
+
+  /** Publishes; see {@link RealtimeClient.publish}. */
+  publish<Topic extends string>(
+    channel: Topic,
+    payload: PayloadOf<Channels, Topic>,
+    options?: PublishOptions,
+  ): Promise<Published> {
+    return this.client.publish(channel, payload, options);
+  }
+
+  /** Subscribes to what is not subscribed; on a connection that is down it does nothing. */
+  #restore(): void {
+    if (!this.client.isConnected()) return;
+    for (const kept of this.#kept) if (!kept.subscription) this.#subscribe(kept);
+  }
+
+  #subscribe(kept: Kept): void {
+    const { topic, handler, options } = kept;
+    const subscription = this.client.subscribe(topic, handler as never, options);
+    kept.subscription = subscription;
+    subscription.catch(() => {
+      // The next look tries again.
+      if (kept.subscription === subscription) kept.subscription = undefined;
+    });
+  }
+
+  #forget(kept: Kept): void {
+    this.#kept.delete(kept);
+    this.#drop(kept);
+  }
+
+  #drop(kept: Kept): void {
+    if (!kept.subscription) return;
+    kept.subscription = undefined;
+    this.client.unsubscribe(kept.topic, kept.handler).catch(() => {});
+  }
+
+  async #comeBack(): Promise<void> {
+    const stop = this.#stop;
+    // A `connect()` that is under way has a loop of its own.
+    if (!stop || this.#isConnecting) return;
+    try {
+      await this.#pause(stop.signal);
+      await this.client.reconnect();
+    } catch {
+      // `disconnect()` came.
+    }
+  }
+
+  async #pause(signal: AbortSignal): Promise<void> {
+    try {
+      await delay(this.#retryMs, signal);
+    } catch (cause) {
+      throw new RealtimeError("`disconnect()` was called before the connection was up", { code: "disconnected", cause });
+    }
+  }
+}

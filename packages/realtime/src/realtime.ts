@@ -1,0 +1,209 @@
+/** One connection for a whole application. */
+
+import { MessageEventHandler, type ActionHandler } from "./action.js";
+import { RealtimeClient, type Subscription } from "./client.js";
+import { call, type Listener, type Unlisten } from "./emitter.js";
+import { RealtimeError } from "./error.js";
+import { canAccessChannel, canPublishToChannel } from "./permission.js";
+import type {
+  ChannelTypes,
+  Connected,
+  ConnectionState,
+  Message,
+  MessageHandler,
+  PublishOptions,
+  Published,
+  RealtimeOptions,
+  Status,
+  SubscribeOptions,
+  Subscribed,
+} from "./types.js";
+
+/** Options of the shared connection: those of a client, and where it goes. */
+export interface SharedOptions extends RealtimeOptions {
+  /** The server's address. Default: the page's own server. */
+  url?: string;
+}
+
+/** The shared connection changed, or something failed on it. */
+export interface ConnectionNotice extends ConnectionState {
+  /** What failed: a subscription that was refused, an answer that says so. */
+  failure?: RealtimeError;
+}
+
+/** A subscription of the shared connection. */
+export interface SharedSubscription {
+  /** Settles as {@link RealtimeClient.subscribe} does. Nobody needs to look at it. */
+  readonly ready: Promise<Subscribed>;
+  /** Takes the handler away; with the last one of its channel, the subscription. */
+  unsubscribe(): void;
+}
+
+/** Numbers of the shared connection. */
+export interface SharedStats {
+  status: Status;
+  /** Handlers that are subscribed. */
+  subscriptions: number;
+  /** Messages waiting for their ack. */
+  queueSize: number;
+  /** Connections after the first. */
+  reconnectCount: number;
+}
+
+/** A call of `subscribe()` that has not been undone. */
+interface Wanted {
+  readonly topic: string;
+  /** Of this call alone, so that undoing it takes nobody else's away. */
+  readonly handler: MessageHandler;
+  readonly options: SubscribeOptions;
+  readonly resolve: (subscribed: Subscribed) => void;
+  readonly reject: (error: RealtimeError) => void;
+  subscription?: Promise<Subscription>;
+}
+
+/**
+ * The connection that all parts of an application share: set up once, used from anywhere without passing it on.
+ * It is a {@link RealtimeClient} underneath, which {@link Realtime.client} gives.
+ *
+ * @example
+ * await Realtime.connect({ url: "https://realtime.example.com", auth: () => fetchToken() });
+ * const subscription = Realtime.subscribe("public:chat", (message) => show(message.payload));
+ * await Realtime.publish("public:chat", { text: "hello" });
+ * subscription.unsubscribe();
+ */
+export class Realtime {
+  static #client: RealtimeClient<ChannelTypes> | undefined;
+  static readonly #wanted = new Set<Wanted>();
+  static readonly #listeners = new Set<Listener<ConnectionNotice>>();
+  static readonly #actions = new MessageEventHandler((error) => Realtime.#tell(error));
+
+  private constructor() {}
+
+  /**
+   * Says where the connection goes and how, without connecting. Called again, it takes the place of the one before:
+   * that is closed, and the subscriptions move over.
+   */
+  static init({ url = "", ...options }: SharedOptions = {}): void {
+    Realtime.#client?.disconnect();
+    const client = new RealtimeClient<ChannelTypes>(url, options);
+    Realtime.#client = client;
+    client.on("stateChange", () => Realtime.#tell());
+    client.on("error", (error) => Realtime.#tell(error));
+    client.on("message", ({ payload }) => void Realtime.#actions.handleMessage(payload));
+    for (const wanted of Realtime.#wanted) Realtime.#subscribe(client, wanted);
+  }
+
+  /**
+   * Connects, and stays connected until `disconnect()`.
+   *
+   * @param options - as of {@link Realtime.init}, which they stand for; needed once
+   * @throws {@link RealtimeError} as {@link RealtimeClient.connect}; `invalid_operation` without any options yet
+   */
+  static async connect(options?: SharedOptions): Promise<Connected> {
+    if (options) Realtime.init(options);
+    return Realtime.client.connect();
+  }
+
+  /** Closes the connection and stays away. Subscriptions and what is queued wait for the next `connect()`. */
+  static disconnect(): void {
+    Realtime.#client?.disconnect();
+  }
+
+  /** The client underneath. @throws {@link RealtimeError} `invalid_operation` before `init()` or `connect(options)` */
+  static get client(): RealtimeClient<ChannelTypes> {
+    if (Realtime.#client) return Realtime.#client;
+    const text = "The shared connection goes nowhere yet: call `Realtime.init({ url })` or `Realtime.connect({ url })` first";
+    throw new RealtimeError(text, { code: "invalid_operation" });
+  }
+
+  /**
+   * Subscribes to a channel; before `init()` and while offline, as soon as there is a connection. A refusal is told
+   * by `ready` and to the listeners of {@link Realtime.onConnection}.
+   *
+   * @typeParam Payload - what travels on the channel
+   */
+  static subscribe<Payload = unknown>(
+    topic: string,
+    handler: MessageHandler<Payload>,
+    options: SubscribeOptions = {},
+  ): SharedSubscription {
+    const own = (message: Message) => handler(message as Message<Payload>);
+    let wanted!: Wanted;
+    const ready = new Promise<Subscribed>((resolve, reject) => {
+      wanted = { topic, handler: own, options, resolve, reject };
+    });
+    // Whoever does not look at it is told by `onConnection`.
+    ready.catch(() => {});
+    Realtime.#wanted.add(wanted);
+    if (Realtime.#client) Realtime.#subscribe(Realtime.#client, wanted);
+    const unsubscribe = () => {
+      if (!Realtime.#wanted.delete(wanted)) return;
+      wanted.reject(new RealtimeError("`unsubscribe()` was called", { code: "cancelled", topic }));
+      Realtime.#client?.unsubscribe(topic, own).catch((error: RealtimeError) => Realtime.#tell(error));
+    };
+    return { ready, unsubscribe };
+  }
+
+  /**
+   * Publishes; see {@link RealtimeClient.publish}.
+   *
+   * @returns when the server stored it; while offline, that is after the next connect
+   */
+  static async publish(topic: string, payload: unknown, options?: PublishOptions): Promise<Published> {
+    return Realtime.client.publish(topic, payload, options);
+  }
+
+  /** Handles every message whose payload is an action envelope of this action; returns the undo. */
+  static registerHandler<Data = unknown>(action: string, handler: ActionHandler<Data>): Unlisten {
+    return Realtime.#actions.registerHandler(action, handler);
+  }
+
+  /** Listens to the connection: every change of its state, and every failure. Returns the undo. */
+  static onConnection(listener: Listener<ConnectionNotice>): Unlisten {
+    Realtime.#listeners.add(listener);
+    return () => void Realtime.#listeners.delete(listener);
+  }
+
+  /** The numbers of now. */
+  static getStats(): SharedStats {
+    const { status = "disconnected", queueSize = 0, reconnectCount = 0 } = Realtime.#client?.getStats() ?? {};
+    return { status, subscriptions: Realtime.#wanted.size, queueSize, reconnectCount };
+  }
+
+  /** Whether a user may read a channel, as far as can be told here; see {@link canAccessChannel}. */
+  static canAccessChannel = canAccessChannel;
+
+  /** Whether a user may write to a channel, as far as can be told here; see {@link canPublishToChannel}. */
+  static canPublishToChannel = canPublishToChannel;
+
+  static #subscribe(client: RealtimeClient<ChannelTypes>, wanted: Wanted): void {
+    const subscription = client.subscribe(wanted.topic, wanted.handler, wanted.options);
+    wanted.subscription = subscription;
+    subscription.then(wanted.resolve, (error: RealtimeError) => {
+      // One that was undone, or whose connection has been replaced, says nothing any more.
+      if (wanted.subscription !== subscription || !Realtime.#wanted.delete(wanted)) return;
+      wanted.reject(error);
+      // What the server refuses is the client's event `error` already; these are found before anything is sent.
+      if (error.code === "invalid_message" || error.code === "connect_error") Realtime.#tell(error);
+    });
+  }
+
+  static #tell(failure?: RealtimeError): void {
+    const state = Realtime.#client?.getState() ?? { status: "disconnected", reconnectAttempts: 0 };
+    const notice: ConnectionNotice = failure ? { ...state, failure } : state;
+    for (const listener of [...Realtime.#listeners]) call(() => listener(notice));
+  }
+}
+
+/**
+ * Handles every message of the shared connection whose payload is an action envelope of this action (see
+ * {@link createMessage}). What a handler throws is told to {@link Realtime.onConnection}, and stops no other.
+ *
+ * @returns the undo
+ *
+ * @example
+ * registerHandler("system_notification", ({ data }) => showNotification(data));
+ */
+export function registerHandler<Data = unknown>(action: string, handler: ActionHandler<Data>): Unlisten {
+  return Realtime.registerHandler(action, handler);
+}
