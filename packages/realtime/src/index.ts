@@ -40,6 +40,16 @@ export { parseChannelName, validateChannelName, type ChannelNameParts } from "./
 export { canAccessChannel, canPublishToChannel } from "./permission.js";
 export { generateMessageId } from "./message-id.js";
 export { RealtimeError, type LocalErrorCode, type RealtimeErrorInit } from "./error.js";
+export {
+  WebSocketManager,
+  type SocketClose,
+  type SocketCounts,
+  type SocketEvents,
+  type SocketSnapshot,
+  type SocketState,
+  type SocketStats,
+  type WebSocketManagerOptions,
+} from "./web-socket-manager.js";
 export type { AnyListener, Listener, Unlisten } from "./emitter.js";
 export type {
   Ack,
