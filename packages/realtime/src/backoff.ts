@@ -1,6 +1,6 @@
 /** How long to wait before the next attempt: the core's formula, for links that the core does not drive. */
 
-/** Times are ms. */
+/** @internal Times are ms. */
 export interface Backoff {
   baseMs: number;
   capMs: number;

@@ -14,10 +14,13 @@ export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /**
  * For a suite: a project that has the package installed, and the package's exports, there while its tests run.
+ * `also` names other packages that the project has.
  */
-export function installed() {
+export function installed({ also = [] } = {}) {
   const found = {
     project: undefined,
+    /** The package as it is published. */
+    tarball: undefined,
     bmt: undefined,
     /** The exports of another copy, which shares nothing with the first. */
     fresh: async () => {
@@ -27,21 +30,22 @@ export function installed() {
     },
   };
   before(async () => {
-    found.project = await install();
+    found.project = await mkdtemp(path.join(tmpdir(), "bmt-package-"));
+    found.tarball = process.env.BMT_PACKAGE_TARBALL ?? pack(found.project);
+    await install(found, also);
     found.bmt = await load(found.project);
   });
   after(() => rm(found.project, { recursive: true, force: true }));
   return found;
 }
 
-async function install() {
-  const project = await mkdtemp(path.join(tmpdir(), "bmt-package-"));
-  const tarball = process.env.BMT_PACKAGE_TARBALL ?? pack(project);
+async function install({ project, tarball }, also) {
   await writeFile(path.join(project, "package.json"), '{ "type": "module", "private": true }\n');
   npm(project, "install", "--offline", "--no-audit", "--no-fund", "--no-save", tarball);
   // Node below 22 has no WebSocket of its own; users install `ws`, which is at hand here.
-  await symlink(path.join(ROOT, "node_modules/ws"), path.join(project, "node_modules/ws"));
-  return project;
+  for (const name of ["ws", ...also]) {
+    await symlink(path.join(ROOT, "node_modules", name), path.join(project, "node_modules", name));
+  }
 }
 
 /** The package's exports, resolved by its name from inside the project. */
