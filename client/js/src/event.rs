@@ -2,7 +2,9 @@
 
 use bmt_client_web::{Acked, ConnectionState, Entry, Event, GapNotice, StateChange, Stats, Status};
 use bmt_shared::event::{Connected, Level, Notification, PresenceAction};
+use bmt_shared::id::MessageId;
 use bmt_shared::identity::User;
+use bmt_shared::message::Message;
 use js_sys::Array;
 use wasm_bindgen::JsValue;
 
@@ -13,8 +15,7 @@ use crate::{error, reply};
 /// Name and body; `None` for what only Rust applications are told.
 pub(crate) fn write(event: &Event<JsPayload>) -> Option<(&'static str, JsValue)> {
     let body = match event {
-        // The object that came is the object that goes.
-        Event::Message(received) => return Some(("message", received.message.payload.whole.clone())),
+        Event::Message(received) => return Some(("message", message(&received.message))),
         Event::Signal(signal) => return Some(("signal", signal.payload.whole.clone())),
         Event::Connected(body) => connected(body),
         Event::StateChange(change) => state_change(change),
@@ -103,6 +104,25 @@ fn name(event: &Event<JsPayload>) -> &'static str {
         Event::Latency(_) => "latency",
         Event::Error(_) | Event::SubscribeFailed { .. } | Event::Reply { .. } => "error",
     }
+}
+
+/// The object that came is the object that goes, where the message was one.
+fn message(message: &Message<JsPayload>) -> JsValue {
+    let payload = &message.payload;
+    if !payload.is_alone {
+        return payload.whole.clone();
+    }
+    let client_message_id = message.client_message_id.as_ref();
+    Fields::new()
+        .set("id", message.id.as_str())
+        .set("topic", message.topic.as_str())
+        .set("type", "event")
+        .set("payload", payload.whole.clone())
+        .number("timestamp", message.timestamp)
+        .set("from", message.from.as_str())
+        .number("seq", message.seq)
+        .maybe("clientMessageId", client_message_id.map(MessageId::as_str))
+        .done()
 }
 
 fn connected(body: &Connected) -> Fields {

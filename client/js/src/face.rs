@@ -26,6 +26,8 @@ use crate::{attachments, reply};
 pub(crate) struct JsPayload {
     /// The message or signal as it came, or a payload alone.
     pub(crate) whole: JsValue,
+    /// Whether it is a payload alone: on the raw binding the message around it is the frame's.
+    pub(crate) is_alone: bool,
 }
 
 /// The face of JavaScript values.
@@ -52,7 +54,7 @@ impl Face for JsFace {
 
     fn parse_reply(
         &self,
-        _binding: Binding,
+        binding: Binding,
         kind: RequestKind,
         body: &str,
         attachments: &[Bytes],
@@ -60,13 +62,16 @@ impl Face for JsFace {
         let body =
             Body::parse(body).ok_or_else(|| FaceError("the server's reply is no object".to_owned()))?;
         attachments::put(&body, attachments);
-        Ok(reply::read(kind, &body))
+        Ok(reply::read(binding, kind, &body))
     }
 
     fn parse_payload(&self, json: &str) -> Result<JsPayload, FaceError> {
         let whole = js_sys::JSON::parse(json);
         let whole = whole.map_err(|_| FaceError("the server's payload is no JSON".to_owned()))?;
-        Ok(JsPayload { whole })
+        Ok(JsPayload {
+            whole,
+            is_alone: true,
+        })
     }
 }
 
@@ -126,6 +131,7 @@ pub(crate) fn message(body: &Body) -> Option<Message<JsPayload>> {
         require_delivery: false,
         payload: JsPayload {
             whole: body.clone().into(),
+            is_alone: false,
         },
     })
 }
@@ -137,6 +143,7 @@ fn signal(body: &Body) -> Option<Signal<JsPayload>> {
         timestamp: integer(&body.timestamp())?,
         payload: JsPayload {
             whole: body.clone().into(),
+            is_alone: false,
         },
     })
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bmt_client_web::{
-    Auth, HistoryQuery, HistoryRange, Options, Publish, StorageChoice, Subscribe, Transports,
+    Auth, Binding, HistoryQuery, HistoryRange, Options, Publish, StorageChoice, Subscribe, Transports,
 };
 use bmt_shared::channel::ChannelName;
 use bmt_shared::id::MessageId;
@@ -32,6 +32,11 @@ pub(crate) fn client(url: &str, given: JsValue) -> Options {
     options.web_socket = given.get("webSocket").dyn_into::<Function>().ok();
     let config = &mut options.config;
     take(&mut config.transports, transports(&given));
+    if given.text("protocol").as_deref() == Some("raw") {
+        config.binding = Binding::Raw;
+        config.client_id = given.text("clientId");
+        config.path = given.text("path");
+    }
     take(
         &mut config.heartbeat_interval_ms,
         given.integer("heartbeatIntervalMs"),

@@ -1,6 +1,6 @@
 //! Replies: read from what the server answers, and written for the package's promises.
 
-use bmt_client_web::RequestKind;
+use bmt_client_web::{Binding, RequestKind};
 use bmt_shared::error::{ErrorCode, Failure};
 use bmt_shared::id::{MessageId, ServerMessageId};
 use bmt_shared::message::Message;
@@ -15,43 +15,50 @@ use crate::face::{JsPayload, message, present, topic};
 use crate::object::{Body, Fields, integer};
 
 /// A success that tells not all of its kind is a plain one: servers of the seeds answer so.
-pub(crate) fn read(kind: RequestKind, body: &Body) -> Reply<JsPayload> {
-    if body.text("status").as_deref() == Some("error") || body.text("code").is_some() {
+pub(crate) fn read(binding: Binding, kind: RequestKind, body: &Body) -> Reply<JsPayload> {
+    if body.text("status").as_deref() == Some("error") || !body.get("code").is_undefined() {
         return Reply::Failed(failure(body));
     }
     let reply = match kind {
         RequestKind::Subscribe => subscribed(body).map(Reply::Subscribed),
         RequestKind::Unsubscribe => topic(body).map(Reply::Unsubscribed),
-        RequestKind::Publish => published(body).map(Reply::Published),
+        RequestKind::Publish => published(binding, body).map(Reply::Published),
         RequestKind::History => history(body).map(Reply::History),
         RequestKind::Presence => Some(Reply::Presence(presence(body))),
-        RequestKind::SubscribeBatch => Some(batch(RequestKind::Subscribe, body)),
-        RequestKind::PublishBatch => Some(batch(RequestKind::Publish, body)),
+        RequestKind::SubscribeBatch => Some(batch(binding, RequestKind::Subscribe, body)),
+        RequestKind::PublishBatch => Some(batch(binding, RequestKind::Publish, body)),
         RequestKind::Read => read_to(body).map(Reply::Read),
         RequestKind::Signal | RequestKind::Refresh => None,
     };
     reply.unwrap_or(Reply::Done)
 }
 
-/// A failure's body; the text stands under two names, and servers of the seeds leave out the code.
+/// A failure's body; the text stands under two names, and servers of the seeds leave out the code. On the raw
+/// binding the code is a number, and its name stands in the details.
 pub(crate) fn failure(body: &Body) -> Failure {
-    let code = body.text("code");
+    let details = body.object("details");
+    let details = details.as_ref().unwrap_or(body);
+    let code = details.text("code").or_else(|| body.text("code"));
     let message = body.text("message").or_else(|| body.text("error"));
     Failure {
         code: code.map_or(ErrorCode::ServerError, |code| ErrorCode::parse(&code)),
         message: message.unwrap_or_default(),
-        retry_after_ms: body.integer("retryAfterMs"),
+        retry_after_ms: details.integer("retryAfterMs"),
     }
 }
 
-fn batch(each: RequestKind, body: &Body) -> Reply<JsPayload> {
+fn batch(binding: Binding, each: RequestKind, body: &Body) -> Reply<JsPayload> {
     let results = body
         .list("results")
         .into_iter()
         .map(|result| match Body::of(result) {
             Some(result) => {
-                let key = result.id().as_string().and_then(|id| MessageId::parse(&id).ok());
-                (key, read(each, &result))
+                let key = match binding {
+                    Binding::SocketIo => result.id().as_string(),
+                    Binding::Raw => result.text("messageId"),
+                };
+                let key = key.and_then(|id| MessageId::parse(&id).ok());
+                (key, read(binding, each, &result))
             }
             None => (None, Reply::Done),
         });
@@ -100,9 +107,14 @@ fn read_to(body: &Body) -> Option<ReadTo> {
     })
 }
 
-fn published(body: &Body) -> Option<Published> {
+/// The server's id of the message stands where the request's own does not.
+fn published(binding: Binding, body: &Body) -> Option<Published> {
+    let id = match binding {
+        Binding::SocketIo => body.text("messageId"),
+        Binding::Raw => body.id().as_string(),
+    };
     Some(Published {
-        message_id: ServerMessageId::new(&body.text("messageId")?),
+        message_id: ServerMessageId::new(&id?),
         topic: topic(body)?,
         seq: integer(&body.seq())?,
         delivered_to: body.integer("deliveredTo").unwrap_or(0),
@@ -165,6 +177,7 @@ pub(crate) fn write_published(published: &Published) -> Fields {
         .set("messageId", published.message_id.as_str())
         .set("topic", published.topic.as_str())
         .number("seq", published.seq)
+        .number("deliveredTo", published.delivered_to)
         .set("duplicate", published.duplicate)
 }
 
