@@ -61,6 +61,39 @@ interface Wanted {
   subscription?: Promise<Subscription>;
 }
 
+/** What is behind {@link Realtime}. */
+class Shared {
+  client: RealtimeClient<ChannelTypes> | undefined;
+  readonly wanted = new Set<Wanted>();
+  readonly listeners = new Set<Listener<ConnectionNotice>>();
+  readonly actions = new MessageEventHandler((error) => this.tell(error));
+
+  subscribe(client: RealtimeClient<ChannelTypes>, wanted: Wanted): void {
+    const subscription = client.subscribe(wanted.topic, wanted.handler, wanted.options);
+    wanted.subscription = subscription;
+    subscription.then(wanted.resolve, (error: RealtimeError) => {
+      // One that was undone, or whose connection has been replaced, says nothing any more.
+      if (wanted.subscription !== subscription || !this.wanted.delete(wanted)) return;
+      wanted.reject(error);
+      // What the server refuses is the client's event `error` already; these are found before anything is sent.
+      if (error.code === "invalid_message" || error.code === "connect_error") this.tell(error);
+    });
+  }
+
+  tell(failure?: RealtimeError): void {
+    const state = this.client?.getState() ?? { status: "disconnected", reconnectAttempts: 0 };
+    const notice: ConnectionNotice = failure ? { ...state, failure } : state;
+    for (const listener of [...this.listeners]) call(() => listener(notice));
+  }
+}
+
+let made: Shared | undefined;
+
+/** Made when it is first used, so that whoever imports something else of this package need not carry it. */
+function shared(): Shared {
+  return (made ??= new Shared());
+}
+
 /**
  * The connection that all parts of an application share: set up once, used from anywhere without passing it on.
  * It is a {@link RealtimeClient} underneath, which {@link Realtime.client} gives.
@@ -72,11 +105,6 @@ interface Wanted {
  * subscription.unsubscribe();
  */
 export class Realtime {
-  static #client: RealtimeClient<ChannelTypes> | undefined;
-  static readonly #wanted = new Set<Wanted>();
-  static readonly #listeners = new Set<Listener<ConnectionNotice>>();
-  static readonly #actions = new MessageEventHandler((error) => Realtime.#tell(error));
-
   private constructor() {}
 
   /**
@@ -84,13 +112,13 @@ export class Realtime {
    * that is closed, and the subscriptions move over.
    */
   static init({ url = "", ...options }: SharedOptions = {}): void {
-    Realtime.#client?.disconnect();
+    shared().client?.disconnect();
     const client = new RealtimeClient<ChannelTypes>(url, options);
-    Realtime.#client = client;
-    client.on("stateChange", () => Realtime.#tell());
-    client.on("error", (error) => Realtime.#tell(error));
-    client.on("message", ({ payload }) => void Realtime.#actions.handleMessage(payload));
-    for (const wanted of Realtime.#wanted) Realtime.#subscribe(client, wanted);
+    shared().client = client;
+    client.on("stateChange", () => shared().tell());
+    client.on("error", (error) => shared().tell(error));
+    client.on("message", ({ payload }) => void shared().actions.handleMessage(payload));
+    for (const wanted of shared().wanted) shared().subscribe(client, wanted);
   }
 
   /**
@@ -106,12 +134,13 @@ export class Realtime {
 
   /** Closes the connection and stays away. Subscriptions and what is queued wait for the next `connect()`. */
   static disconnect(): void {
-    Realtime.#client?.disconnect();
+    shared().client?.disconnect();
   }
 
   /** The client underneath. @throws {@link RealtimeError} `invalid_operation` before `init()` or `connect(options)` */
   static get client(): RealtimeClient<ChannelTypes> {
-    if (Realtime.#client) return Realtime.#client;
+    const { client } = shared();
+    if (client) return client;
     const text = "The shared connection goes nowhere yet: call `Realtime.init({ url })` or `Realtime.connect({ url })` first";
     throw new RealtimeError(text, { code: "invalid_operation" });
   }
@@ -134,12 +163,13 @@ export class Realtime {
     });
     // Whoever does not look at it is told by `onConnection`.
     ready.catch(() => {});
-    Realtime.#wanted.add(wanted);
-    if (Realtime.#client) Realtime.#subscribe(Realtime.#client, wanted);
+    const { client } = shared();
+    shared().wanted.add(wanted);
+    if (client) shared().subscribe(client, wanted);
     const unsubscribe = () => {
-      if (!Realtime.#wanted.delete(wanted)) return;
+      if (!shared().wanted.delete(wanted)) return;
       wanted.reject(new RealtimeError("`unsubscribe()` was called", { code: "cancelled", topic }));
-      Realtime.#client?.unsubscribe(topic, own).catch((error: RealtimeError) => Realtime.#tell(error));
+      shared().client?.unsubscribe(topic, own).catch((error: RealtimeError) => shared().tell(error));
     };
     return { ready, unsubscribe };
   }
@@ -155,43 +185,29 @@ export class Realtime {
 
   /** Handles every message whose payload is an action envelope of this action; returns the undo. */
   static registerHandler<Data = unknown>(action: string, handler: ActionHandler<Data>): Unlisten {
-    return Realtime.#actions.registerHandler(action, handler);
+    return shared().actions.registerHandler(action, handler);
   }
 
   /** Listens to the connection: every change of its state, and every failure. Returns the undo. */
   static onConnection(listener: Listener<ConnectionNotice>): Unlisten {
-    Realtime.#listeners.add(listener);
-    return () => void Realtime.#listeners.delete(listener);
+    shared().listeners.add(listener);
+    return () => void shared().listeners.delete(listener);
   }
 
   /** The numbers of now. */
   static getStats(): SharedStats {
-    const { status = "disconnected", queueSize = 0, reconnectCount = 0 } = Realtime.#client?.getStats() ?? {};
-    return { status, subscriptions: Realtime.#wanted.size, queueSize, reconnectCount };
+    const { status = "disconnected", queueSize = 0, reconnectCount = 0 } = shared().client?.getStats() ?? {};
+    return { status, subscriptions: shared().wanted.size, queueSize, reconnectCount };
   }
 
   /** Whether a user may read a channel, as far as can be told here; see {@link canAccessChannel}. */
-  static canAccessChannel = canAccessChannel;
-
-  /** Whether a user may write to a channel, as far as can be told here; see {@link canPublishToChannel}. */
-  static canPublishToChannel = canPublishToChannel;
-
-  static #subscribe(client: RealtimeClient<ChannelTypes>, wanted: Wanted): void {
-    const subscription = client.subscribe(wanted.topic, wanted.handler, wanted.options);
-    wanted.subscription = subscription;
-    subscription.then(wanted.resolve, (error: RealtimeError) => {
-      // One that was undone, or whose connection has been replaced, says nothing any more.
-      if (wanted.subscription !== subscription || !Realtime.#wanted.delete(wanted)) return;
-      wanted.reject(error);
-      // What the server refuses is the client's event `error` already; these are found before anything is sent.
-      if (error.code === "invalid_message" || error.code === "connect_error") Realtime.#tell(error);
-    });
+  static canAccessChannel(channel: string, role: string, userId: string, permissions?: readonly string[]): boolean {
+    return canAccessChannel(channel, role, userId, permissions);
   }
 
-  static #tell(failure?: RealtimeError): void {
-    const state = Realtime.#client?.getState() ?? { status: "disconnected", reconnectAttempts: 0 };
-    const notice: ConnectionNotice = failure ? { ...state, failure } : state;
-    for (const listener of [...Realtime.#listeners]) call(() => listener(notice));
+  /** Whether a user may write to a channel, as far as can be told here; see {@link canPublishToChannel}. */
+  static canPublishToChannel(channel: string, role: string, userId: string, permissions?: readonly string[]): boolean {
+    return canPublishToChannel(channel, role, userId, permissions);
   }
 }
 

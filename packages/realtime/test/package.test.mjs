@@ -7,6 +7,9 @@ import path from "node:path";
 import { before, describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
+import { gzipSync } from "node:zlib";
+
+import { build } from "esbuild";
 
 import { reactSize, REACT_LIMIT_BYTES, sizes } from "../scripts/size.mjs";
 import { Server } from "../../../tests/support/server.mjs";
@@ -44,6 +47,18 @@ describe("the tarball", () => {
     assert.deepEqual(files.filter((file) => /\.(js|wasm)$/.test(file)).sort(), [...needed].sort());
     const bytes = await reactSize(dist);
     assert.ok(bytes <= REACT_LIMIT_BYTES, `the hooks are ${bytes} bytes`);
+  });
+
+  it("costs a bundle what is used of it, and not the rest", async () => {
+    const bundled = async (names) => {
+      const contents = `export { ${names} } from "@bmt/realtime";`;
+      const stdin = { contents, resolveDir: here.project };
+      const { outputFiles } = await build({ stdin, bundle: true, minify: true, format: "esm", write: false, external: ["./engine*"] });
+      return gzipSync(outputFiles[0].contents, { level: 9 }).length;
+    };
+    assert.ok((await bundled("validateChannelName")) < 600);
+    const [client, all] = [await bundled("RealtimeClient"), await bundled("RealtimeClient, Realtime, WsClient, WebSocketManager")];
+    assert.ok(client < 0.7 * all, `${client} of ${all}`);
   });
 
   it("gives the same from all of its entries", async () => {
