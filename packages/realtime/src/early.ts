@@ -21,7 +21,7 @@ export function keepEarly(
     const entry = {
       topic,
       payload,
-      options: { ackRequired: true, ...wanted },
+      options: { ...wanted, ackRequired: true },
       timestamp: Date.now(),
       messageId,
       user: subject(options.auth),

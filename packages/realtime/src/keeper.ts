@@ -63,9 +63,9 @@ export class RealtimeManager<Channels extends ChannelTypes = Record<never, never
     this.#retryMs = retryMs;
     this.client = new RealtimeClient<Channels>(serverUrl, options);
     this.client.on("connected", () => this.#restore());
-    this.client.on("unsubscribed", ({ topic }) => {
-      for (const kept of this.#kept) if (kept.topic === topic) this.#drop(kept);
-    });
+    this.client.on("unsubscribed", ({ topic }) => this.#dropAll(topic));
+    // After a reconnect a subscription may be refused, and nobody waits for the answer.
+    this.client.on("error", ({ topic }) => topic !== undefined && this.#dropAll(topic));
     this.client.on("reconnectFailed", () => void this.#comeBack());
   }
 
@@ -163,6 +163,11 @@ export class RealtimeManager<Channels extends ChannelTypes = Record<never, never
   #forget(kept: Kept): void {
     this.#kept.delete(kept);
     this.#drop(kept);
+  }
+
+  /** What the server took away, or did not give back; the next look tries again. */
+  #dropAll(topic: string): void {
+    for (const kept of this.#kept) if (kept.topic === topic) this.#drop(kept);
   }
 
   #drop(kept: Kept): void {

@@ -84,7 +84,7 @@ export class OfflineMessageQueue {
 
   /** Adds a message; it is kept when this returns. Where the queue is full, the oldest goes. */
   async add(topic: string, payload: unknown, options: PublishOptions = {}): Promise<void> {
-    const { messageId = generateMessageId(), signal: _, ...wanted } = options;
+    const { messageId = generateMessageId(), signal: _, ackRequired: __, ...wanted } = options;
     const message = { topic, payload, options: wanted, timestamp: Date.now(), messageId, ...this.#marks };
     this.queue.push(message);
     while (this.queue.length > this.#size) this.#lose(this.queue[0] as OfflineMessage);
