@@ -173,11 +173,13 @@ pub(crate) fn write(reply: &Reply<JsPayload>) -> JsValue {
 }
 
 pub(crate) fn write_published(published: &Published) -> Fields {
+    // Where the message's own copy came before its ack, nobody has said how many it went to.
+    let delivered_to = (published.delivered_to > 0).then_some(published.delivered_to);
     Fields::new()
         .set("messageId", published.message_id.as_str())
         .set("topic", published.topic.as_str())
         .number("seq", published.seq)
-        .number("deliveredTo", published.delivered_to)
+        .maybe_number("deliveredTo", delivered_to)
         .set("duplicate", published.duplicate)
 }
 
