@@ -93,7 +93,12 @@ export class Channel<Payload = unknown> implements AsyncIterable<Message<Payload
     return this.#client.markRead(this.name, seq, options);
   }
 
-  /** Listens to an event of this channel, without subscribing to it; returns the undo. */
+  /**
+   * Listens to an event of this channel, without subscribing to it; returns the undo.
+   *
+   * @example
+   * channel.on("presence", ({ action, user }) => console.log(user.name, action));
+   */
   on<Name extends keyof ChannelEvents<Payload>>(name: Name, listener: Listener<ChannelEvents<Payload>[Name]>): Unlisten {
     return this.#client.on(name, (body: { topic: string }) => {
       if (body.topic === this.name) listener(body as ChannelEvents<Payload>[Name]);
@@ -104,6 +109,9 @@ export class Channel<Payload = unknown> implements AsyncIterable<Message<Payload
    * The messages from now on, subscribed until the loop is left.
    *
    * @param options - as of a subscription; `signal` ends the stream with the error `aborted`
+   *
+   * @example
+   * for await (const message of channel.messages({ history: 50, signal })) show(message);
    */
   messages({ signal, ...options }: SubscribeOptions = {}): MessageStream<Payload> {
     const abort = () => stream.end(aborted(signal as AbortSignal, this.name));

@@ -138,13 +138,25 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
     return this.#connection as Connected;
   }
 
-  /** Closes the connection and stays away. What is queued stays queued. */
+  /**
+   * Closes the connection and stays away. What is queued stays queued, and subscriptions come back with `connect()`.
+   *
+   * @example
+   * window.addEventListener("logout", () => client.disconnect());
+   */
   disconnect(): void {
     this.#wish++;
     this.#engine?.disconnect();
   }
 
-  /** Tries again at once: after the policy gave up, or instead of waiting for the next attempt. */
+  /**
+   * Tries again at once: after the policy gave up, or instead of waiting for the next attempt.
+   *
+   * @returns when the attempt has begun; the event `connected` tells of its success
+   *
+   * @example
+   * button.onclick = () => client.reconnect();
+   */
   async reconnect(): Promise<void> {
     const wish = ++this.#wish;
     const engine = await this.#start();
@@ -173,7 +185,7 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
     const hold: Hold = { handler, presence: wanted.presence ?? false };
     this.#holds.add(topic, hold);
     try {
-      const engine = await this.#start();
+      const engine = this.#engine ?? (await this.#start());
       // One subscription serves all who hold the channel.
       const request = { ...wanted, presence: this.#holds.wantPresence(topic) };
       this.#announce("subscribe", { topic, ...request });
@@ -190,7 +202,15 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
     }
   }
 
-  /** Subscribes to many channels with one handler; each settles for itself. */
+  /**
+   * Subscribes to many channels with one handler.
+   *
+   * @returns when all are settled, each for itself; one refusal does not stop the rest
+   *
+   * @example
+   * const results = await client.subscribeMultiple(["public:a", "public:b"], show);
+   * const refused = results.filter(({ status }) => status === "rejected");
+   */
   subscribeMultiple<Topic extends string>(
     topics: readonly Topic[],
     handler?: MessageHandler<PayloadOf<Channels, Topic>>,
@@ -199,7 +219,14 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
     return Promise.allSettled(topics.map((topic) => this.subscribe(topic, handler as MessageHandler<unknown>, options)));
   }
 
-  /** Takes one handler away, or the whole subscription where none is named or none is left. */
+  /**
+   * Takes one handler away, or the whole subscription where none is named or none is left.
+   *
+   * @returns when the server has heard it; a channel that is not subscribed is no error
+   *
+   * @example
+   * await client.unsubscribe("public:chat", show);
+   */
   async unsubscribe(topic: string, handler?: MessageHandler<never>): Promise<void> {
     if (this.#holds.dropHandler(topic, handler)) await this.#leave(topic);
   }
@@ -221,6 +248,9 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
    * @returns when the server stored it
    * @throws {@link RealtimeError} what the server refused it with, `message_too_large` at once, or
    *   `queue_expired`, `queue_overflow`; `aborted` ends the wait and not the message
+   *
+   * @example
+   * const { seq } = await client.publish("public:chat", { text: "hello" }, { priority: "high" });
    */
   async publish<Topic extends string>(
     topic: Topic,
@@ -229,47 +259,82 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
   ): Promise<Published> {
     const { signal, messageId = generateMessageId(), ...wanted } = options;
     if (!this.#engine) keepEarly(this.serverUrl, this.#options, topic, payload, messageId, wanted);
-    // Without a wait where there is none to wait for: the message is kept when this call returns its promise.
+    // As everywhere, without a wait where there is none to wait for: requests leave in the order of their calls, and
+    // the message is kept when this call returns its promise.
     const engine = this.#engine ?? (await this.#start());
     this.#announce("publish", { topic, payload, messageId, ...wanted });
     guard(() => engine.publish(topic, payload, { messageId, ...wanted }));
     return settled(this.#publishes.wait(messageId), signal, topic);
   }
 
-  /** Says something to the present subscribers only: not stored, not numbered; rejects while offline. */
+  /**
+   * Says something to the present subscribers only: not stored, not numbered, not to this connection.
+   *
+   * @returns when it is handed over; nothing is answered
+   * @throws {@link RealtimeError} `not_connected`, `invalid_message`
+   *
+   * @example
+   * await client.signal("public:chat", { typing: true });
+   */
   async signal<Topic extends string>(topic: Topic, payload: PayloadOf<Channels, Topic>): Promise<void> {
-    const engine = await this.#start();
+    const engine = this.#engine ?? (await this.#start());
     this.#announce("signal", { topic, payload });
     guard(() => engine.signal(topic, payload));
   }
 
-  /** A page of a channel's history, ascending: the newest, or below `before`, or above `after`. */
+  /**
+   * A page of a channel's history, ascending: the newest, or below `before`, or above `after`.
+   *
+   * @throws {@link RealtimeError} `permission_denied`, `channel_not_found`, `not_connected`, `timeout`, `aborted`
+   *
+   * @example
+   * const { messages, hasMore } = await client.history("public:chat", { before: oldest.seq, limit: 50 });
+   */
   async history<Topic extends string>(
     topic: Topic,
     options: HistoryOptions = {},
   ): Promise<HistoryPage<PayloadOf<Channels, Topic>>> {
     const { signal, ...wanted } = options;
-    const engine = await this.#start();
+    const engine = this.#engine ?? (await this.#start());
     this.#announce("history", { topic, ...wanted });
     const page = await settled(guard(() => engine.history(topic, wanted)), signal, topic);
     return page as HistoryPage<PayloadOf<Channels, Topic>>;
   }
 
-  /** Who is present on a channel. */
+  /**
+   * Who is present on a channel.
+   *
+   * @throws {@link RealtimeError} `permission_denied`, `not_connected`, `timeout`, `aborted`
+   *
+   * @example
+   * const { users, count } = await client.presence("public:chat");
+   */
   async presence(topic: string, { signal }: WaitOptions = {}): Promise<PresenceList> {
-    const engine = await this.#start();
+    const engine = this.#engine ?? (await this.#start());
     this.#announce("presence", { topic });
     return (await settled(guard(() => engine.presence(topic)), signal, topic)) as PresenceList;
   }
 
-  /** Says how far this user has read a channel; the others get `receipt`. */
+  /**
+   * Says how far this user has read a channel; the others get `receipt`. Going back is no error and does nothing.
+   *
+   * @throws {@link RealtimeError} `permission_denied`, `invalid_message`, `not_connected`, `timeout`, `aborted`
+   *
+   * @example
+   * await client.markRead("public:chat", message.seq);
+   */
   async markRead(topic: string, seq: number, { signal }: WaitOptions = {}): Promise<void> {
-    const engine = await this.#start();
+    const engine = this.#engine ?? (await this.#start());
     this.#announce("read", { topic, seq });
     await settled(guard(() => engine.read(topic, seq)), signal, topic);
   }
 
-  /** Listens to an event; returns the undo. What a listener throws is reported and stops nobody else. */
+  /**
+   * Listens to an event; returns the undo. What a listener throws is reported and stops nobody else.
+   *
+   * @example
+   * const undo = client.on("stateChange", ({ to }) => setStatus(to));
+   */
   on<Name extends keyof Events>(name: Name, listener: Listener<Events[Name]>): Unlisten {
     return this.#events.on(name, listener);
   }
@@ -284,7 +349,12 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
     this.#events.off(name, listener);
   }
 
-  /** Listens to every event. */
+  /**
+   * Listens to every event; returns the undo.
+   *
+   * @example
+   * client.onAny((name, body) => console.debug(name, body));
+   */
   onAny(listener: AnyListener): Unlisten {
     return this.#events.onAny(listener);
   }
@@ -337,7 +407,12 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
     return this.#engine ? (this.#engine.state() as ConnectionState) : OFFLINE;
   }
 
-  /** Counts since the client was made. */
+  /**
+   * Counts since the client was made; latencies in ms.
+   *
+   * @example
+   * const { queueSize, latencyP95Ms } = client.getStats();
+   */
   getStats(): Stats {
     return this.#engine ? (this.#engine.stats() as Stats) : { ...NOTHING_YET };
   }
@@ -359,7 +434,8 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
     checkAddress(this.serverUrl);
     const [{ engine }, webSocket] = await Promise.all([import("./engine.js"), webSocketClass(this.#options.webSocket)]);
     const Client = await engine();
-    const options = engineOptions(this.#options, webSocket);
+    const { tap = (socketClass) => socketClass } = this.#options;
+    const options = engineOptions(this.serverUrl, this.#options, tap(webSocket as typeof WebSocket));
     this.#engine = new Client(this.serverUrl, options, (name, body) => this.#take(name, body));
     return this.#engine;
   }
@@ -398,7 +474,7 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
 
   /** Ends a subscription that nobody holds any more. */
   async #leave(topic: string): Promise<void> {
-    const engine = await this.#start();
+    const engine = this.#engine ?? (await this.#start());
     // Somebody may have come meanwhile.
     if (this.#holds.has(topic)) return;
     this.#announce("unsubscribe", { topic });

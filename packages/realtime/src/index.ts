@@ -50,6 +50,8 @@ export {
   type SocketStats,
   type WebSocketManagerOptions,
 } from "./web-socket-manager.js";
+export { WsClient, type WsClientOptions, type WsData, type WsError, type WsHandler } from "./ws-client.js";
+export type { WsMessage } from "./raw-frame.js";
 export type { AnyListener, Listener, Unlisten } from "./emitter.js";
 export type {
   Ack,

@@ -157,6 +157,8 @@ export interface Published {
   topic: string;
   /** Its number in the channel. */
   seq?: number;
+  /** How many connections it went to; missing for none, and where the message came back before its ack. */
+  deliveredTo?: number;
   /** Whether the same `messageId` had been stored before, and this is that message. */
   duplicate: boolean;
 }
@@ -313,6 +315,15 @@ export interface RealtimeOptions {
   storage?: StorageLike | null;
   /** A WebSocket class to use instead of the host's own. */
   webSocket?: unknown;
+  /** @internal Stands between the engine and the WebSocket class. */
+  tap?: (socketClass: typeof WebSocket) => unknown;
+  /**
+   * Which endpoint of the server is spoken to: Socket.IO, or the raw WebSocket, whose messages carry the `content` of
+   * a payload that has one in place of the whole. Default `socketio`.
+   */
+  protocol?: "socketio" | "raw";
+  /** The client's own name, 128 printable ASCII characters at most; the raw endpoint says it back. */
+  clientId?: string;
   /** Prints every event and every request, for looking at what goes on: `true` for the host's console. Default off. */
   console?: boolean | Pick<Console, "debug">;
 }

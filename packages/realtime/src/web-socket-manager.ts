@@ -178,6 +178,9 @@ export class WebSocketManager {
    * Sends a message: text and binary as they are, anything else as JSON.
    *
    * @returns whether it was sent; `false`: it is queued until there is a connection
+   *
+   * @example
+   * if (!socket.send({ type: "chat", content: "hello" })) showPending();
    */
   send(message: string | object | number | boolean | null): boolean {
     const data = isSendable(message) ? message : JSON.stringify(message);
