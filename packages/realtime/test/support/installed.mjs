@@ -3,7 +3,7 @@
  * tarball that is packed already.
  */
 import { execFileSync } from "node:child_process";
-import { cp, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before } from "node:test";
@@ -44,7 +44,9 @@ async function install({ project, tarball }, also) {
   npm(project, "install", "--offline", "--no-audit", "--no-fund", "--no-save", tarball);
   // Node below 22 has no WebSocket of its own; users install `ws`, which is at hand here.
   for (const name of ["ws", ...also]) {
-    await symlink(path.join(ROOT, "node_modules", name), path.join(project, "node_modules", name));
+    const at = path.join(project, "node_modules", name);
+    await mkdir(path.dirname(at), { recursive: true });
+    await symlink(path.join(ROOT, "node_modules", name), at);
   }
 }
 
