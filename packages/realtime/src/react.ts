@@ -192,7 +192,7 @@ export function usePresence(topic: string, options: Pick<UseChannelOptions, "cli
     if (!subscribed) return;
     const channel = client().channel(topic);
     let live = true;
-    const list = () => channel.presence().then(({ users }) => live && setUsers(users)).catch(() => {});
+    const list = () => void channel.presence().then(({ users }) => live && setUsers(users)).catch(() => {});
     const undo = [
       channel.on("presence", ({ action, user }) =>
         setUsers((known) => {
@@ -200,10 +200,10 @@ export function usePresence(topic: string, options: Pick<UseChannelOptions, "cli
           return action === "join" ? [...others, user] : others;
         }),
       ),
-      // What happened while the connection was away was told to nobody.
-      client().on("connected", () => void list()),
+      // What happened while the connection was away was told to nobody. Behind the subscription, which is asked for next.
+      client().on("connected", () => queueMicrotask(list)),
     ];
-    void list();
+    list();
     return () => {
       live = false;
       for (const run of undo) run();
