@@ -121,6 +121,42 @@ describe("the package in a browser", () => {
     assert.deepEqual(page.complaints, []);
   });
 
+  it("speaks frames, and with any server, on the sockets of the page", async (t) => {
+    const server = await Server.start(t);
+    const address = await serve(t, site);
+    const page = await open(await (await launch(t)).newContext(), address);
+    const { accessToken } = await server.login("alice");
+    const heard = await page.evaluate(
+      async ([url, token]) => {
+        const { WebSocketManager, WsClient } = window.bmt;
+        const ws = new WsClient({ url: `${url}/api/v1/ws`, token });
+        const framed = new Promise((resolve) => {
+          ws.on("notification", (data, { topic, sequence }) => {
+            // A handler may close what it hears from.
+            ws.close();
+            resolve([topic, sequence, data]);
+          });
+        });
+        await ws.send("subscribe", { topic: "public:orders" });
+        void ws.send("publish", { topic: "public:orders", payload: { type: "notification", content: "new" } });
+
+        const plain = new WebSocketManager(`${url.replace("http", "ws")}/api/v1/ws?token=${token}`);
+        const acked = new Promise((resolve) => {
+          plain.on("message", ({ data }) => data.type === "ack" && resolve(data.data.topic));
+        });
+        plain.send(new Blob([]));
+        plain.send({ type: "subscribe", data: { topic: "public:chat" } });
+        plain.connect();
+        const answers = [await framed, await acked, plain.getStats().messagesSent];
+        plain.disconnect();
+        return answers;
+      },
+      [server.url, accessToken],
+    );
+    assert.deepEqual(heard, [["public:orders", 1, "new"], "public:chat", 2]);
+    assert.deepEqual(page.complaints, []);
+  });
+
   it("leaves no listener, timer or open socket after disconnect()", async (t) => {
     const server = await Server.start(t);
     const address = await serve(t, site);
