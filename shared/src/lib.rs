@@ -17,6 +17,7 @@
 
 pub mod codec;
 pub mod json;
+pub mod sorted;
 
 pub mod channel;
 pub mod id;

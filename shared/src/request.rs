@@ -3,14 +3,13 @@
 mod encode;
 mod parse;
 
-use std::collections::BTreeMap;
-
 use crate::channel::ChannelName;
 use crate::error::Failure;
 use crate::id::{MessageId, ServerMessageId};
 use crate::message::Priority;
 use crate::payload::Payload;
 use crate::position::{Position, Seq};
+use crate::sorted::SortedMap;
 
 pub use parse::ParseError;
 
@@ -63,7 +62,7 @@ pub struct Subscribe {
     /// This many of the newest messages are wanted, where `since` is not given.
     pub history: Option<usize>,
     /// Only messages whose payload has these field values (JSON text by field name).
-    pub params: BTreeMap<String, Payload>,
+    pub params: SortedMap<String, Payload>,
     /// Whether the reply lists who is present, and joins and leaves are wanted.
     pub presence: bool,
     /// Whether the reply lists how far others have read.
@@ -78,7 +77,7 @@ impl Subscribe {
             topic,
             since: None,
             history: None,
-            params: BTreeMap::new(),
+            params: SortedMap::new(),
             presence: false,
             readers: false,
         }

@@ -12,7 +12,7 @@ mod restoring;
 mod subscribing;
 mod upgrading;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use bmt_shared::channel::ChannelName;
 use bmt_shared::event::Connected;
@@ -21,6 +21,7 @@ use bmt_shared::identity::User;
 use bmt_shared::limits::Limits;
 use bmt_shared::position::Position;
 use bmt_shared::request::Call;
+use bmt_shared::sorted::{SortedMap, SortedSet};
 
 use crate::calendar::Calendar;
 use crate::config::Config;
@@ -60,9 +61,9 @@ pub struct Client<F: Face> {
     /// HTTP requests since the client was made: their names.
     fetches: u32,
     requests: Requests,
-    subscriptions: BTreeMap<ChannelName, Subscription<F::Payload>>,
+    subscriptions: SortedMap<ChannelName, Subscription<F::Payload>>,
     /// Channels given up on this connection: what is still under way from them is not wanted.
-    left: BTreeSet<ChannelName>,
+    left: SortedSet<ChannelName>,
     queue: Queue,
     queue_size_told: usize,
     /// Not before this monotonic time: the server asked the queue to wait.
@@ -89,8 +90,8 @@ impl<F: Face> Client<F> {
             network: Network::default(),
             fetches: 0,
             requests: Requests::default(),
-            subscriptions: BTreeMap::new(),
-            left: BTreeSet::new(),
+            subscriptions: SortedMap::new(),
+            left: SortedSet::new(),
             queue: Queue::default(),
             queue_size_told: 0,
             queue_retry_at: None,

@@ -1,15 +1,16 @@
 //! Ids seen lately: the only way to tell a repetition where messages have no seq.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use bmt_shared::id::ServerMessageId;
+use bmt_shared::sorted::SortedSet;
 
 /// The last ids, as many as the window holds.
 #[derive(Debug)]
 pub(crate) struct Dedup {
     window: usize,
     order: VecDeque<ServerMessageId>,
-    seen: BTreeSet<ServerMessageId>,
+    seen: SortedSet<ServerMessageId>,
 }
 
 impl Dedup {
@@ -17,7 +18,7 @@ impl Dedup {
         Self {
             window,
             order: VecDeque::new(),
-            seen: BTreeSet::new(),
+            seen: SortedSet::new(),
         }
     }
 

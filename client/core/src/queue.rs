@@ -1,10 +1,11 @@
 //! The offline queue: every publish waits here until it is acked (SPEC §9).
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use bmt_shared::channel::ChannelName;
 use bmt_shared::id::{MessageId, UserId};
 use bmt_shared::message::Priority;
+use bmt_shared::sorted::SortedSet;
 
 use crate::entry::{Clock, Entry};
 use crate::event::RequestId;
@@ -261,7 +262,7 @@ impl Queue {
     }
 
     /// The channels that have an entry on its way: what follows there waits, so that the order holds.
-    fn busy(&self) -> BTreeSet<&ChannelName> {
+    fn busy(&self) -> SortedSet<&ChannelName> {
         let in_flight = self
             .slots
             .iter()
@@ -274,8 +275,7 @@ impl Queue {
     /// An entry that `may_send` refuses holds back what follows it on its channel.
     pub(crate) fn ready(&self, sender: Sender<'_>, may_send: impl Fn(&Slot) -> bool) -> Vec<&Slot> {
         let mut blocked = self.busy();
-        let mut high = BTreeSet::new();
-        let mut ready = Vec::new();
+        let mut ready: Vec<&Slot> = Vec::new();
         for slot in self.slots.iter().filter(|slot| sender.owns(&slot.entry)) {
             let topic = &slot.entry.publish.topic;
             if slot.standing != SlotStanding::Ready || blocked.contains(topic) {
@@ -285,13 +285,18 @@ impl Queue {
                 blocked.insert(topic);
                 continue;
             }
-            if slot.entry.publish.priority == Priority::High {
-                high.insert(topic);
-            }
             ready.push(slot);
         }
-        // Stable: within a channel, and among the others, age decides.
-        ready.sort_by_key(|slot| !high.contains(&slot.entry.publish.topic));
-        ready
+        let urgent = ready
+            .iter()
+            .filter(|slot| slot.entry.publish.priority == Priority::High);
+        let high: SortedSet<_> = urgent.map(|slot| &slot.entry.publish.topic).collect();
+        // Within a channel, and among the others, age decides.
+        let of_high = |slot: &&&Slot| high.contains(&slot.entry.publish.topic);
+        let (first, rest) = (
+            ready.iter().filter(of_high),
+            ready.iter().filter(|slot| !of_high(slot)),
+        );
+        first.chain(rest).copied().collect()
     }
 }

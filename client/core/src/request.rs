@@ -1,11 +1,10 @@
 //! Requests on their way, and requests of the application that wait for a connection.
 
-use std::collections::{BTreeMap, VecDeque};
-
 use bmt_shared::channel::ChannelName;
 use bmt_shared::id::MessageId;
 use bmt_shared::position::Seq;
 use bmt_shared::request::Request;
+use bmt_shared::sorted::SortedMap;
 
 use crate::event::RequestId;
 use crate::face::RequestKind;
@@ -69,8 +68,8 @@ pub(crate) struct Call {
 /// All requests.
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
-    pub(crate) in_flight: BTreeMap<u64, InFlight>,
-    pub(crate) waiting: VecDeque<Call>,
+    pub(crate) in_flight: SortedMap<u64, InFlight>,
+    pub(crate) waiting: Vec<Call>,
     last_key: u64,
     last_id: u64,
 }

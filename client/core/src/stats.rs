@@ -58,8 +58,11 @@ impl Counters {
     }
 
     pub(crate) fn snapshot(&self) -> Stats {
-        let mut sorted: Vec<u64> = self.latencies.iter().copied().collect();
-        sorted.sort_unstable();
+        let mut sorted = Vec::with_capacity(self.latencies.len());
+        for ms in &self.latencies {
+            let at = sorted.partition_point(|known| known < ms);
+            sorted.insert(at, *ms);
+        }
         let percentile = |percent: usize| {
             let last = sorted.len().checked_sub(1)?;
             sorted.get((last * percent).div_ceil(100)).copied()

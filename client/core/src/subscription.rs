@@ -1,11 +1,10 @@
 //! One subscribed channel: what was asked, where the reader stands, and what waits behind a gap.
 
-use std::collections::BTreeMap;
-
 use bmt_shared::limits::RECOVERY_MESSAGES;
 use bmt_shared::message::Message;
 use bmt_shared::position::{Position, Seq};
 use bmt_shared::request::Subscribe;
+use bmt_shared::sorted::SortedMap;
 
 use crate::event::RequestId;
 
@@ -18,7 +17,7 @@ pub(crate) struct Subscription<P> {
     pub(crate) cursor: Option<Position>,
     pub(crate) standing: Standing,
     /// Messages behind a gap, by seq.
-    held: BTreeMap<Seq, Message<P>>,
+    held: SortedMap<Seq, Message<P>>,
     /// When they have waited long enough, monotonic ms.
     pub(crate) patience_ends: Option<u64>,
     /// Whether it is being restored, or pages towards the live stream: what is held then waits for the answer and for
@@ -67,7 +66,7 @@ impl<P> Subscription<P> {
             cursor: want.since.clone(),
             want,
             standing: Standing::Wanted,
-            held: BTreeMap::new(),
+            held: SortedMap::new(),
             patience_ends: None,
             is_catching_up: false,
             broken_at: None,
@@ -132,16 +131,16 @@ impl<P> Subscription<P> {
     /// The held messages that follow the cursor now.
     pub(crate) fn release(&mut self) -> Vec<Message<P>> {
         let mut released = Vec::new();
-        while let Some(first) = self.held.first_entry() {
+        while let Some((seq, first)) = self.held.first() {
             let cursor = self.cursor.as_ref().map_or(0, |cursor| cursor.seq);
-            if *first.key() <= cursor {
-                first.remove();
-            } else if previous(first.get()) <= cursor {
-                let message = first.remove();
+            let is_late = *seq <= cursor;
+            if !is_late && previous(first) > cursor {
+                break;
+            }
+            let first = self.held.remove_first().filter(|_| !is_late);
+            if let Some(message) = first {
                 self.move_cursor(message.seq);
                 released.push(message);
-            } else {
-                break;
             }
         }
         released
@@ -151,9 +150,9 @@ impl<P> Subscription<P> {
     /// there is one.
     pub(crate) fn release_all(&mut self) -> Vec<(Option<Position>, Message<P>)> {
         self.stop_waiting();
-        let held = std::mem::take(&mut self.held).into_values();
+        let held = std::mem::take(&mut self.held).into_iter();
         let cursor = &mut self.cursor;
-        let released = held.map(|message| {
+        let released = held.map(|(_, message)| {
             let before = cursor.clone().filter(|cursor| previous(&message) > cursor.seq);
             if let Some(cursor) = cursor {
                 cursor.seq = cursor.seq.max(message.seq);

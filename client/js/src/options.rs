@@ -1,7 +1,5 @@
 //! Options of the package's classes and calls, read field by field.
 
-use std::collections::BTreeMap;
-
 use bmt_client_web::{
     Auth, Binding, HistoryQuery, HistoryRange, Options, Publish, StorageChoice, Subscribe, Transports,
 };
@@ -11,6 +9,7 @@ use bmt_shared::limits::{HISTORY_PAGE, HISTORY_PAGE_MAX};
 use bmt_shared::message::Priority;
 use bmt_shared::payload::Payload;
 use bmt_shared::position::{Epoch, Position};
+use bmt_shared::sorted::SortedMap;
 use js_sys::{Array, Function, Object};
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -162,8 +161,8 @@ pub(crate) fn subscribe(name: &str, given: JsValue) -> Result<Subscribe, JsValue
     Ok(subscribe)
 }
 
-fn fields(params: &Body, topic: &str) -> Result<BTreeMap<String, Payload>, JsValue> {
-    let mut fields = BTreeMap::new();
+fn fields(params: &Body, topic: &str) -> Result<SortedMap<String, Payload>, JsValue> {
+    let mut fields = SortedMap::new();
     for key in Object::keys(params.unchecked_ref::<Object>()) {
         let name = key.as_string().unwrap_or_default();
         let value = payload(&params.get(&name), topic)?;

@@ -15,7 +15,6 @@ mod subscriptions;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bmt_shared::channel::ChannelName;
@@ -25,6 +24,7 @@ use bmt_shared::limits::Limits;
 use bmt_shared::namespace::Namespaces;
 use bmt_shared::payload::Payload;
 use bmt_shared::permission::{Action, Membership, can_in, listed_as};
+use bmt_shared::sorted::SortedMap;
 
 pub use backlog::Backlog;
 pub use bucket::TokenBucket;
@@ -203,7 +203,7 @@ impl Session {
     ///
     /// # Errors
     /// `message_too_large`.
-    pub fn admit_filter(&self, params: &BTreeMap<String, Payload>) -> Result<(), Failure> {
+    pub fn admit_filter(&self, params: &SortedMap<String, Payload>) -> Result<(), Failure> {
         let most = self.rules.metadata_bytes;
         let sizes = params
             .iter()

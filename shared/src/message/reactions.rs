@@ -1,11 +1,10 @@
 //! Who reacted to a message, with what (SPEC §4).
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::id::UserId;
 use crate::json;
+use crate::sorted::SortedMap;
 
 /// Most different emoji on one message: what a row under a message shows.
 pub const EMOJI: usize = 20;
@@ -18,7 +17,7 @@ pub const EMOJI_BYTES: usize = 64;
 /// Users by emoji, in the order in which they reacted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Reactions(BTreeMap<String, Vec<UserId>>);
+pub struct Reactions(SortedMap<String, Vec<UserId>>);
 
 /// A message has as many reactions as it may have: [`EMOJI`], [`REACTIONS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +45,12 @@ impl Reactions {
         if all >= REACTIONS || (self.0.len() >= EMOJI && !self.0.contains_key(emoji)) {
             return Err(TooMany);
         }
-        self.0.entry(emoji.to_owned()).or_default().push(user.clone());
+        match self.0.get_mut(emoji) {
+            Some(users) => users.push(user.clone()),
+            None => {
+                self.0.insert(emoji.to_owned(), vec![user.clone()]);
+            }
+        }
         Ok(())
     }
 
@@ -86,7 +90,7 @@ impl Reactions {
     /// Appends `{emoji: [userId…]}`.
     pub fn write_json(&self, out: &mut String) {
         let mut object = json::Object::open(out);
-        for (emoji, users) in &self.0 {
+        for (emoji, users) in self.0.iter() {
             object = object.list(emoji, users, |out, user| json::write_str(out, user.as_str()));
         }
         object.close();

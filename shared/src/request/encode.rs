@@ -66,7 +66,7 @@ impl Subscribe {
         if !self.params.is_empty() {
             object = object.with("params", |out| {
                 let mut params = Object::open(out);
-                for (field, value) in &self.params {
+                for (field, value) in self.params.iter() {
                     params = params.raw(field, value.json());
                 }
                 params.close();

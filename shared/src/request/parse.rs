@@ -1,7 +1,5 @@
 //! Reading a request: every refusal names the field that is missing or mistyped.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -14,6 +12,7 @@ use crate::limits::{BATCH, HISTORY_PAGE, HISTORY_PAGE_MAX};
 use crate::message::Priority;
 use crate::payload::Payload;
 use crate::position::{Position, Seq};
+use crate::sorted::SortedMap;
 
 /// A request that cannot be read, with the key under which to answer if that much could be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +38,7 @@ struct SubscribeBody {
     since: Option<Position>,
     history: Option<usize>,
     #[serde(default)]
-    params: BTreeMap<String, Payload>,
+    params: SortedMap<String, Payload>,
     #[serde(default)]
     presence: bool,
     #[serde(default)]

@@ -75,7 +75,7 @@ impl<F: Face> Client<F> {
 
     fn send_or_keep(&mut self, call: Call) {
         if self.online().is_none() {
-            return self.requests.waiting.push_back(call);
+            return self.requests.waiting.push(call);
         }
         let (kind, request, until) = (kind_of(&call.request), call.request.clone(), call.until);
         let key = self.send(kind, Purpose::Call(call), request, None);
@@ -183,7 +183,7 @@ impl<F: Face> Client<F> {
             if call.until <= now {
                 late.push(call.id);
             } else {
-                self.requests.waiting.push_back(call);
+                self.requests.waiting.push(call);
             }
         }
         for id in late {
@@ -199,7 +199,7 @@ impl<F: Face> Client<F> {
                 Purpose::Call(call) if matches!(call.request, Request::Refresh(_)) => {
                     self.answer(call.id, Err(ClientError::NotConnected));
                 }
-                Purpose::Call(call) => self.requests.waiting.push_back(call),
+                Purpose::Call(call) => self.requests.waiting.push(call),
                 Purpose::Subscribe(_)
                 | Purpose::LateSubscribe(_)
                 | Purpose::Page(..)

@@ -1,5 +1,7 @@
 //! The stored queue: what an earlier page left, and the lock under which tabs share it.
 
+use bmt_shared::sorted::SortedSet;
+
 use crate::client::Client;
 use crate::entry::{Clock, Entry};
 use crate::face::Face;
@@ -15,8 +17,7 @@ impl<F: Face> Client<F> {
     /// by another tab, and is forgotten.
     pub fn handle_restored(&mut self, now: Now, entries: Vec<Entry>) {
         self.set_now(now);
-        let stored: std::collections::BTreeSet<_> =
-            entries.iter().map(|entry| entry.message_id.clone()).collect();
+        let stored: SortedSet<_> = entries.iter().map(|entry| entry.message_id.clone()).collect();
         self.queue.remove_where(|slot| {
             slot.source == Source::Restored
                 && slot.standing == SlotStanding::Ready

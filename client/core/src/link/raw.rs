@@ -1,11 +1,11 @@
 //! The raw WebSocket binding (SPEC §7).
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use bmt_shared::codec::raw::{self, Envelope};
 use bmt_shared::json::Object;
 use bmt_shared::request::Call;
+use bmt_shared::sorted::SortedMap;
 
 use super::{Inbound, LinkError, bare_token};
 use crate::config::Config;
@@ -19,7 +19,7 @@ const KEY_PREFIX: &str = "q_";
 /// Requests in flight by the id that answers them.
 #[derive(Debug)]
 pub(crate) struct Raw {
-    keys: BTreeMap<String, u64>,
+    keys: SortedMap<String, u64>,
 }
 
 /// A channel message whose envelope is the frame's: only its payload is JSON of the publisher's.
@@ -39,7 +39,7 @@ pub(crate) struct Enveloped<'t> {
 impl Raw {
     pub(super) fn new() -> Self {
         Self {
-            keys: BTreeMap::new(),
+            keys: SortedMap::new(),
         }
     }
 

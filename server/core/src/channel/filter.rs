@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bmt_shared::payload::Payload;
+use bmt_shared::sorted::SortedMap;
 use serde_json::Value;
 
 use super::fingerprint::canonical;
@@ -12,7 +13,7 @@ use super::fingerprint::canonical;
 pub(super) struct Filter(BTreeMap<String, String>);
 
 impl Filter {
-    pub(super) fn new(params: &BTreeMap<String, Payload>) -> Self {
+    pub(super) fn new(params: &SortedMap<String, Payload>) -> Self {
         let wanted = params.iter().map(|(field, value)| {
             let value = value
                 .decode::<Value>()

@@ -24,6 +24,7 @@ use bmt_shared::payload::Payload;
 use bmt_shared::position::{Epoch, Position, Seq};
 use bmt_shared::reply::{HistoryPage, NotRecovered, Subscribed};
 use bmt_shared::request::{HistoryQuery, HistoryRange, Publish, Subscribe};
+use bmt_shared::sorted::SortedMap;
 
 use super::{
     Appended, Channel, FLAP_MS, Opened, Output, PAGE_BYTES, Paging, Retention, Stream, Subscriber,
@@ -207,7 +208,7 @@ fn with_presence() -> Subscribe {
 
 fn only(field: &str, value: &str) -> Subscribe {
     Subscribe {
-        params: BTreeMap::from([(field.to_owned(), Payload::parse(value).unwrap())]),
+        params: SortedMap::from_iter([(field.to_owned(), Payload::parse(value).unwrap())]),
         ..plain()
     }
 }
