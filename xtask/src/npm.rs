@@ -1,5 +1,7 @@
 //! `cargo xtask npm`: the package `@bmt/realtime`, from the Rust client to the tarball.
 
+mod silence;
+
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Naming};
@@ -56,6 +58,11 @@ fn bind(workspace: &Workspace, tools: &Tools, wasm: &Path) -> Result<(), Failure
         .target
         .join(WASM_TARGET)
         .join("wasm-release/bmt_client_js.wasm");
+    let module = std::fs::read(&compiled).naming(compiled.display())?;
+    let silenced = compiled.with_file_name("silenced/bmt_client_js.wasm");
+    let folder = compiled.with_file_name("silenced");
+    std::fs::create_dir_all(&folder).naming(folder.display())?;
+    std::fs::write(&silenced, silence::silence(&module)?).naming(silenced.display())?;
 
     let mut wasm_bindgen = workspace.command("wasm-bindgen");
     tools.first_on_path(&mut wasm_bindgen)?;
@@ -67,7 +74,7 @@ fn bind(workspace: &Workspace, tools: &Tools, wasm: &Path) -> Result<(), Failure
         "bmt_client_js",
         "--out-dir",
     ]);
-    process::run(wasm_bindgen.arg(wasm).arg(&compiled))?;
+    process::run(wasm_bindgen.arg(wasm).arg(&silenced))?;
 
     let bound = wasm.join("bmt_client_js_bg.wasm");
     let mut wasm_opt = workspace.command("wasm-opt");
