@@ -1,7 +1,5 @@
 //! Ids seen lately: the only way to tell a repetition where messages have no seq.
 
-use std::collections::VecDeque;
-
 use bmt_shared::id::ServerMessageId;
 use bmt_shared::sorted::SortedSet;
 
@@ -9,7 +7,9 @@ use bmt_shared::sorted::SortedSet;
 #[derive(Debug)]
 pub(crate) struct Dedup {
     window: usize,
-    order: VecDeque<ServerMessageId>,
+    /// In the order they came, once round: behind the latest, at `next`, stands the oldest.
+    order: Vec<ServerMessageId>,
+    next: usize,
     seen: SortedSet<ServerMessageId>,
 }
 
@@ -17,7 +17,8 @@ impl Dedup {
     pub(crate) fn new(window: usize) -> Self {
         Self {
             window,
-            order: VecDeque::new(),
+            order: Vec::new(),
+            next: 0,
             seen: SortedSet::new(),
         }
     }
@@ -30,12 +31,14 @@ impl Dedup {
         if !self.seen.insert(id.clone()) {
             return false;
         }
-        self.order.push_back(id.clone());
-        if self.order.len() > self.window
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.seen.remove(&oldest);
+        match self.order.get_mut(self.next) {
+            Some(oldest) => {
+                let oldest = std::mem::replace(oldest, id.clone());
+                self.seen.remove(&oldest);
+            }
+            None => self.order.push(id.clone()),
         }
+        self.next = (self.next + 1) % self.window;
         true
     }
 }

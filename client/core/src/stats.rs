@@ -1,7 +1,5 @@
 //! Counts since the client was made.
 
-use std::collections::VecDeque;
-
 /// Round trips that the percentiles are taken over.
 const LATENCY_WINDOW: usize = 128;
 
@@ -46,15 +44,16 @@ pub struct Stats {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) counts: Stats,
-    latencies: VecDeque<u64>,
+    /// In the order they came.
+    latencies: Vec<u64>,
 }
 
 impl Counters {
     pub(crate) fn latency(&mut self, ms: u64) {
         if self.latencies.len() == LATENCY_WINDOW {
-            self.latencies.pop_front();
+            self.latencies.remove(0);
         }
-        self.latencies.push_back(ms);
+        self.latencies.push(ms);
     }
 
     pub(crate) fn snapshot(&self) -> Stats {
@@ -68,7 +67,7 @@ impl Counters {
             sorted.get((last * percent).div_ceil(100)).copied()
         };
         Stats {
-            latency_last_ms: self.latencies.back().copied(),
+            latency_last_ms: self.latencies.last().copied(),
             latency_p50_ms: percentile(50),
             latency_p95_ms: percentile(95),
             latency_p99_ms: percentile(99),

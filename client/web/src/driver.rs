@@ -43,7 +43,7 @@ enum Word {
 }
 
 /// What the application is told, in order.
-enum Told<P> {
+pub(crate) enum Told<P> {
     Event(Event<P>),
     Warning(Warning),
 }
@@ -69,8 +69,7 @@ pub(crate) struct Driver<F: Face + 'static> {
     busy: Cell<Busy>,
     /// Mostly a few, and mostly answered in their order: a list is as good as a map and smaller.
     waiting: RefCell<Vec<(RequestId, Answer<Answered<F>>)>>,
-    pub(crate) listeners: Listeners<Event<F::Payload>>,
-    pub(crate) warnings: Listeners<Warning>,
+    pub(crate) listeners: Listeners<Told<F::Payload>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -114,7 +113,6 @@ impl<F: Face + 'static> Driver<F> {
                 busy: Cell::new(Busy::No),
                 waiting: RefCell::new(Vec::new()),
                 listeners: Listeners::new(),
-                warnings: Listeners::new(),
             }
         })
     }
@@ -169,6 +167,10 @@ impl<F: Face + 'static> Driver<F> {
         ask: impl FnOnce(&mut Client<F>, Now) -> RequestId,
     ) -> Pending<Answered<F>> {
         let request = ask(&mut self.core.borrow_mut(), clock::now());
+        self.answer_to(request)
+    }
+
+    fn answer_to(self: &Rc<Self>, request: RequestId) -> Pending<Answered<F>> {
         let (answer, pending) = pending();
         self.waiting.borrow_mut().push((request, answer));
         self.drain();
@@ -274,13 +276,12 @@ impl<F: Face + 'static> Driver<F> {
             let event = self.outbox.borrow_mut().pop_front();
             match event {
                 None => return,
-                Some(Told::Warning(warning)) => self.warnings.tell(&warning),
                 Some(Told::Event(Event::Reply { request, result })) => {
                     if let Some(answer) = self.take_waiting(request) {
                         answer.give(result);
                     }
                 }
-                Some(Told::Event(event)) => self.listeners.tell(&event),
+                Some(told) => self.listeners.tell(&told),
             }
         }
     }

@@ -10,7 +10,7 @@ use bmt_shared::position::Seq;
 use bmt_shared::reply::Reply;
 use bmt_shared::request::{HistoryQuery, Publish, Subscribe};
 
-use crate::driver::Driver;
+use crate::driver::{Driver, Told};
 use crate::listeners::Listener;
 use crate::options::Options;
 use crate::pending::Pending;
@@ -106,13 +106,21 @@ impl<F: Face + 'static> Realtime<F> {
 
     /// Listens to every event, in order, each once; answers to requests go to whoever asked. The listener may
     /// call anything of this handle; what that causes comes after what is under way.
-    pub fn on_event(&self, listener: impl FnMut(&Event<F::Payload>) + 'static) -> Listener {
-        self.0.listeners.add(listener)
+    pub fn on_event(&self, mut listener: impl FnMut(&Event<F::Payload>) + 'static) -> Listener {
+        self.0.listeners.add(move |told| {
+            if let Told::Event(event) = told {
+                listener(event);
+            }
+        })
     }
 
     /// Listens to what is wrong with the host's storage.
-    pub fn on_warning(&self, listener: impl FnMut(&Warning) + 'static) -> Listener {
-        self.0.warnings.add(listener)
+    pub fn on_warning(&self, mut listener: impl FnMut(&Warning) + 'static) -> Listener {
+        self.0.listeners.add(move |told| {
+            if let Told::Warning(warning) = told {
+                listener(warning);
+            }
+        })
     }
 
     /// How the connection stands.

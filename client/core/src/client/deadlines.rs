@@ -26,76 +26,39 @@ impl<F: Face> Client<F> {
 
     /// The next deadline of all.
     pub(super) fn next_timeout(&self) -> Option<Timeout> {
-        let at = |at_ms: u64, reason| Some(Timeout { at_ms, reason });
-        let connection = match &self.connection.phase {
-            Phase::Token { until } => at(*until, TimeoutReason::Token),
-            Phase::Opening { until } => at(*until, TimeoutReason::Open),
-            Phase::Greeting { until } => at(*until, TimeoutReason::Greeting),
-            Phase::Waiting {
-                retry_at: Some(retry),
-            } => at(*retry, TimeoutReason::Retry),
-            Phase::Online(online) => online
-                .settles_at
-                .and_then(|settles| at(settles, TimeoutReason::Settled)),
-            Phase::Waiting { retry_at: None } | Phase::Idle | Phase::GivenUp => None,
-        };
-        let heartbeat = match self.online().map(|online| online.heartbeat) {
-            Some(Heartbeat::Due { at: due }) => at(due, TimeoutReason::Heartbeat),
-            Some(Heartbeat::Awaited { until, .. }) => at(until, TimeoutReason::Pong),
-            Some(Heartbeat::Off) | None => None,
-        };
-        let ping = self
-            .connection
-            .ping_due
-            .and_then(|due| at(due, TimeoutReason::Ping));
-        let request = self
-            .requests
-            .next_deadline()
-            .and_then(|due| at(due, TimeoutReason::Request));
-        let upgrade = self
-            .upgrade_deadline()
-            .and_then(|due| at(due, TimeoutReason::Upgrade));
-        let lock = match self.lock {
-            Lock::Asked { patience_ends } => at(patience_ends, TimeoutReason::Lock),
-            Lock::None | Lock::Overdue | Lock::Held => None,
-        };
-        [connection, upgrade, heartbeat, ping, request, lock]
-            .into_iter()
-            .chain([self.subscription_deadline(), self.queue_deadline()])
-            .flatten()
-            .min()
-    }
-
-    fn subscription_deadline(&self) -> Option<Timeout> {
+        let mut next = Earliest::default();
+        match &self.connection.phase {
+            Phase::Token { until } => next.or(TimeoutReason::Token, Some(*until)),
+            Phase::Opening { until } => next.or(TimeoutReason::Open, Some(*until)),
+            Phase::Greeting { until } => next.or(TimeoutReason::Greeting, Some(*until)),
+            Phase::Waiting { retry_at } => next.or(TimeoutReason::Retry, *retry_at),
+            Phase::Online(online) => {
+                next.or(TimeoutReason::Settled, online.settles_at);
+                match online.heartbeat {
+                    Heartbeat::Due { at } => next.or(TimeoutReason::Heartbeat, Some(at)),
+                    Heartbeat::Awaited { until, .. } => next.or(TimeoutReason::Pong, Some(until)),
+                    Heartbeat::Off => {}
+                }
+            }
+            Phase::Idle | Phase::GivenUp => {}
+        }
+        next.or(TimeoutReason::Upgrade, self.upgrade_deadline());
+        next.or(TimeoutReason::Ping, self.connection.ping_due);
+        next.or(TimeoutReason::Request, self.requests.next_deadline());
+        if let Lock::Asked { patience_ends } = self.lock {
+            next.or(TimeoutReason::Lock, Some(patience_ends));
+        }
         let is_online = self.online().is_some();
-        let each = self.subscriptions.values().flat_map(|subscription| {
-            let patience = subscription.patience_ends.map(|at_ms| Timeout {
-                at_ms,
-                reason: TimeoutReason::Gap,
-            });
-            let later = match subscription.standing {
-                Standing::Later(at_ms) if is_online => Some(Timeout {
-                    at_ms,
-                    reason: TimeoutReason::Resubscribe,
-                }),
-                _ => None,
-            };
-            [patience, later]
-        });
-        each.flatten().min()
-    }
-
-    fn queue_deadline(&self) -> Option<Timeout> {
-        let retry = self.queue_retry_at.filter(|_| self.online().is_some());
-        let retry = retry.map(|at_ms| Timeout {
-            at_ms,
-            reason: TimeoutReason::QueueRetry,
-        });
-        let expiry = self.next_expiry().map(|at_ms| Timeout {
-            at_ms,
-            reason: TimeoutReason::QueueExpiry,
-        });
-        [retry, expiry].into_iter().flatten().min()
+        for subscription in self.subscriptions.values() {
+            next.or(TimeoutReason::Gap, subscription.patience_ends);
+            if let Standing::Later(at) = subscription.standing {
+                next.or(TimeoutReason::Resubscribe, Some(at).filter(|_| is_online));
+            }
+        }
+        let retry = self.queue_retry_at.filter(|_| is_online);
+        next.or(TimeoutReason::QueueRetry, retry);
+        next.or(TimeoutReason::QueueExpiry, self.next_expiry());
+        next.0
     }
 
     fn connection_deadlines(&mut self) {
@@ -143,6 +106,21 @@ impl<F: Face> Client<F> {
             Some(Heartbeat::Due { at }) if self.is_due(at) => self.probe(),
             Some(Heartbeat::Awaited { until, .. }) if self.is_due(until) => self.heartbeat_missed(),
             _ => {}
+        }
+    }
+}
+
+/// The first of the deadlines it was told.
+#[derive(Default)]
+struct Earliest(Option<Timeout>);
+
+impl Earliest {
+    fn or(&mut self, reason: TimeoutReason, at_ms: Option<u64>) {
+        let timeout = at_ms.map(|at_ms| Timeout { at_ms, reason });
+        if let Some(timeout) = timeout
+            && self.0.is_none_or(|known| timeout < known)
+        {
+            self.0 = Some(timeout);
         }
     }
 }

@@ -82,13 +82,15 @@ impl<F: Face> Client<F> {
 
     /// Asks for every subscription that is wanted and not asked for.
     pub(super) fn subscribe_wanted(&mut self) {
-        self.ask_for(|subscription| subscription.standing == Standing::Wanted);
+        self.ask_for(&|subscription| subscription.standing == Standing::Wanted);
     }
 
     /// Asks again for what the request with this key was to get and the application still wants: the server may have
     /// lost it. What is held has waited long enough.
     pub(super) fn subscribe_once_more(&mut self, key: u64, topics: &[ChannelName]) {
-        self.ask_for(|subscription| topics.contains(&subscription.want.topic) && subscription.waits_for(key));
+        self.ask_for(&|subscription| {
+            topics.contains(&subscription.want.topic) && subscription.waits_for(key)
+        });
         for topic in topics {
             let subscription = self.subscriptions.get_mut(topic);
             if let Some(subscription) = subscription.filter(|known| known.waits_for(key)) {
@@ -100,7 +102,7 @@ impl<F: Face> Client<F> {
         }
     }
 
-    fn ask_for(&mut self, is_due: impl Fn(&Subscription<F::Payload>) -> bool) {
+    fn ask_for(&mut self, is_due: &dyn Fn(&Subscription<F::Payload>) -> bool) {
         let Some(online) = self.online() else { return };
         let is_full = online.is_full();
         let most = online.connected.limits.as_ref().map_or(1, most_topics);
@@ -162,7 +164,7 @@ impl<F: Face> Client<F> {
                 Ok(Reply::Subscribed(subscribed)) => self.subscribed(topic, subscribed),
                 Ok(_) => {
                     self.stand(topic, Standing::Live);
-                    self.answer_waiters(topic, || Ok(Reply::Done));
+                    self.answer_waiters(topic, &Ok(Reply::Done));
                     self.release(topic);
                 }
                 Err(error) => self.subscribe_failed(topic, &error),
@@ -186,13 +188,14 @@ impl<F: Face> Client<F> {
         };
         let cursor = subscription.cursor.clone();
         let can_page = subscription.want.params.is_empty();
-        let reply = subscribed.clone();
-        self.answer_waiters(topic, || Ok(Reply::Subscribed(reply.clone())));
+        let (recovered, reason, oldest_seq) =
+            (subscribed.recovered, subscribed.reason, subscribed.oldest_seq);
+        self.answer_waiters(topic, &Ok(Reply::Subscribed(subscribed)));
         let Some(since) = cursor else {
             self.begin_at(topic, messages, top, Origin::History);
             return self.release(topic);
         };
-        match (subscribed.recovered, subscribed.reason) {
+        match (recovered, reason) {
             (Some(false), Some(NotRecovered::Limit)) if can_page && since.epoch == top.epoch => {
                 self.page(topic, since.seq);
             }
@@ -200,7 +203,7 @@ impl<F: Face> Client<F> {
             (None, _) if since == top => {}
             (_, reason) => {
                 let reason = reason.map_or("unknown", NotRecovered::as_str);
-                self.report_gap(topic, reason, since.clone(), subscribed.oldest_seq);
+                self.report_gap(topic, reason, since.clone(), oldest_seq);
                 if since.epoch == top.epoch && since.seq <= top.seq {
                     self.hand_on_recovered(topic, messages, top);
                 } else {
@@ -257,7 +260,7 @@ impl<F: Face> Client<F> {
                     .failure()
                     .cloned()
                     .unwrap_or_else(|| Failure::new(ErrorCode::SubscribeFailed, error.to_string()));
-                self.answer_waiters(topic, || Err(error.clone()));
+                self.answer_waiters(topic, &Err(error.clone()));
                 self.subscriptions.remove(topic);
                 return self.tell(Event::SubscribeFailed {
                     topic: topic.clone(),
@@ -426,21 +429,16 @@ impl<F: Face> Client<F> {
 
     /// Drops a subscription; whoever still waits for it is told. Whether there was one.
     pub(super) fn forget_subscription(&mut self, topic: &ChannelName) -> bool {
-        self.answer_waiters(topic, || Err(ClientError::Cancelled));
+        self.answer_waiters(topic, &Err(ClientError::Cancelled));
         self.subscriptions.remove(topic).is_some()
     }
 
-    fn answer_waiters(
-        &mut self,
-        topic: &ChannelName,
-        result: impl Fn() -> Result<Reply<F::Payload>, ClientError>,
-    ) {
-        let waiters = self
-            .subscriptions
-            .get_mut(topic)
-            .map(|known| std::mem::take(&mut known.waiters));
-        for id in waiters.into_iter().flatten() {
-            self.answer(id, result());
+    fn answer_waiters(&mut self, topic: &ChannelName, result: &Result<Reply<F::Payload>, ClientError>) {
+        let Some(subscription) = self.subscriptions.get_mut(topic) else {
+            return;
+        };
+        for id in std::mem::take(&mut subscription.waiters) {
+            self.answer(id, result.clone());
         }
     }
 
