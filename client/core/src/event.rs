@@ -55,6 +55,13 @@ pub enum Event<P> {
     Delivery(Delivery),
     /// A notification for people.
     Notification(Notification),
+    /// One of the four before, where the face leaves it as it came.
+    Whole {
+        /// Its name on the wire.
+        name: &'static str,
+        /// Its body.
+        body: P,
+    },
     /// Messages of a channel are missing and will not come.
     Gap(GapNotice),
     /// The server took a subscription away; it will not be made again.

@@ -28,7 +28,7 @@ pub trait Face {
         name: &str,
         body: &str,
         attachments: &[Bytes],
-    ) -> Result<Option<ServerEvent<Self::Payload>>, FaceError>;
+    ) -> Result<Option<Parsed<Self::Payload>>, FaceError>;
 
     /// Reads the answer to a request: the ack's argument on Socket.IO, the frame's `data` on raw. A raw `error`
     /// frame comes here too; its `code` is a number. A success that tells none of the fields of its kind, as
@@ -49,6 +49,16 @@ pub trait Face {
     /// # Errors
     /// When the text is no JSON: the message is dropped and reported.
     fn parse_payload(&self, json: &str) -> Result<Self::Payload, FaceError>;
+}
+
+/// An event, as far as a face looks into it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Parsed<P> {
+    /// Read.
+    Event(ServerEvent<P>),
+    /// Left as it came, under its name. The core only hands on who came and went, who read, who confirmed, and what
+    /// people are told: a face whose applications take the values that the host parsed has nothing to read there.
+    Whole(&'static str, P),
 }
 
 /// What a reply answers, so that the face knows its shape.

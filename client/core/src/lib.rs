@@ -110,7 +110,7 @@ pub use config::{Binding, Config, Overflow, QueuePolicy, ReconnectPolicy, Transp
 pub use entry::{Clock, Entry, QueueChange};
 pub use error::ClientError;
 pub use event::{Event, RequestId};
-pub use face::{Face, FaceError, Native, RequestKind};
+pub use face::{Face, FaceError, Native, Parsed, RequestKind};
 pub use now::Now;
 pub use output::{
     Connect, Fetch, FetchId, Frame, LockChange, Output, Response, Timeout, TimeoutReason, Transmit,

@@ -142,9 +142,9 @@ impl Link {
 
 /// The JWT alone, where the application gave `Bearer <jwt>`.
 pub(crate) fn bare_token(token: &str) -> &str {
-    let trimmed = token.trim();
+    let trimmed = token.trim_ascii();
     match trimmed.get(..7) {
-        Some(prefix) if prefix.eq_ignore_ascii_case("bearer ") => trimmed[7..].trim_start(),
+        Some(prefix) if prefix.eq_ignore_ascii_case("bearer ") => trimmed[7..].trim_ascii_start(),
         _ => trimmed,
     }
 }

@@ -1,7 +1,10 @@
 //! Events: their names and bodies as the package's types describe them.
 
-use bmt_client_web::{Acked, ConnectionState, Entry, Event, GapNotice, StateChange, Stats, Status};
-use bmt_shared::event::{Connected, Level, Notification, PresenceAction};
+use bmt_client_web::{
+    Acked, ConnectionState, Disconnected, Entry, Event, GapNotice, Reconnecting, StateChange, Stats, Status,
+};
+use bmt_shared::error::Failure;
+use bmt_shared::event::{Closing, Connected, Unsubscribed};
 use bmt_shared::id::MessageId;
 use bmt_shared::identity::User;
 use bmt_shared::message::Message;
@@ -14,96 +17,72 @@ use crate::{error, reply};
 
 /// Name and body; `None` for what only Rust applications are told.
 pub(crate) fn write(event: &Event<JsPayload>) -> Option<(&'static str, JsValue)> {
-    let body = match event {
+    let (name, body) = match event {
         Event::Message(received) => return Some(("message", message(&received.message))),
         Event::Signal(signal) => return Some(("signal", signal.payload.whole.clone())),
-        Event::Connected(body) => connected(body),
-        Event::StateChange(change) => state_change(change),
-        Event::Disconnected(body) => Fields::new()
-            .number("code", u64::from(body.code))
-            .set("reason", body.reason.as_str())
-            .set("willReconnect", body.will_reconnect),
-        Event::Reconnecting(body) => Fields::new()
-            .number("attempt", u64::from(body.attempt))
-            .maybe_number("delayMs", body.delay_ms),
-        Event::Reconnected { attempts } | Event::ReconnectFailed { attempts } => {
-            Fields::new().number("attempts", u64::from(*attempts))
-        }
-        Event::TokenExpiring(body) => Fields::new().number("expiresAt", body.expires_at),
-        Event::Presence(change) => Fields::new()
-            .set("topic", change.topic.as_str())
-            .set(
-                "action",
-                if change.action == PresenceAction::Join {
-                    "join"
-                } else {
-                    "leave"
-                },
-            )
-            .set("user", reply::write_user(&change.user)),
-        Event::Receipt(receipt) => Fields::new()
-            .set("topic", receipt.topic.as_str())
-            .set("userId", receipt.user_id.as_str())
-            .number("seq", receipt.seq),
-        Event::Delivery(delivery) => Fields::new()
-            .set("messageId", delivery.message_id.as_str())
-            .number("confirmed", delivery.confirmed)
-            .number("pending", delivery.pending),
-        Event::Notification(body) => notification(body),
-        Event::Gap(gap) => gap_notice(gap),
-        Event::Unsubscribed(body) => Fields::new()
-            .set("topic", body.topic.as_str())
-            .set("code", body.code.as_str())
-            .set("message", body.message.as_str()),
-        Event::Closing(body) => Fields::new()
-            .number("code", u64::from(body.code))
-            .set("reason", body.reason.as_str())
-            .maybe_number("retryAfterMs", body.retry_after_ms),
-        Event::Ack(acked) => ack(acked),
-        Event::QueueOverflow(entry) | Event::QueueExpired(entry) => loss(entry),
-        Event::QueueRejected { entry, failure } => loss(entry).set(
-            "error",
-            error::refusal(failure, Some(entry.publish.topic.as_str())),
-        ),
-        Event::QueueSize(size) => Fields::new().number("size", *size as u64),
-        Event::Latency(ms) => Fields::new().number("ms", *ms),
-        Event::TokenExpired => Fields::new(),
+        Event::Whole { name, body } => return Some((*name, body.whole.clone())),
+        // The face leaves those whole.
+        Event::Presence(_) | Event::Receipt(_) | Event::Delivery(_) | Event::Notification(_) => return None,
+        Event::Reply { .. } => return None,
         Event::Error(body) => return Some(("error", error::write(body, None))),
         Event::SubscribeFailed { topic, failure } => {
             return Some(("error", error::refusal(failure, Some(topic.as_str()))));
         }
-        Event::Reply { .. } => return None,
+        Event::Connected(body) => ("connected", connected(body)),
+        Event::StateChange(change) => ("stateChange", state_change(change)),
+        Event::Disconnected(body) => ("disconnected", disconnected(body)),
+        Event::Reconnecting(body) => ("reconnecting", reconnecting(body)),
+        Event::Reconnected { attempts } => ("reconnected", number("attempts", u64::from(*attempts))),
+        Event::ReconnectFailed { attempts } => ("reconnectFailed", number("attempts", u64::from(*attempts))),
+        Event::TokenExpired => ("tokenExpired", Fields::new()),
+        Event::TokenExpiring(body) => ("tokenExpiring", number("expiresAt", body.expires_at)),
+        Event::Gap(gap) => ("gap", gap_notice(gap)),
+        Event::Unsubscribed(body) => ("unsubscribed", unsubscribed(body)),
+        Event::Closing(body) => ("closing", closing(body)),
+        Event::Ack(acked) => ("ack", ack(acked)),
+        Event::QueueOverflow(entry) => ("queueOverflow", loss(entry)),
+        Event::QueueExpired(entry) => ("queueExpired", loss(entry)),
+        Event::QueueRejected { entry, failure } => ("queueRejected", rejected(entry, failure)),
+        Event::QueueSize(size) => ("queueSize", number("size", *size as u64)),
+        Event::Latency(ms) => ("latency", number("ms", *ms)),
     };
-    Some((name(event), body.done()))
+    Some((name, body.done()))
 }
 
-fn name(event: &Event<JsPayload>) -> &'static str {
-    match event {
-        Event::StateChange(_) => "stateChange",
-        Event::Connected(_) => "connected",
-        Event::Disconnected(_) => "disconnected",
-        Event::Reconnecting(_) => "reconnecting",
-        Event::Reconnected { .. } => "reconnected",
-        Event::ReconnectFailed { .. } => "reconnectFailed",
-        Event::TokenExpired => "tokenExpired",
-        Event::TokenExpiring(_) => "tokenExpiring",
-        Event::Message(_) => "message",
-        Event::Signal(_) => "signal",
-        Event::Presence(_) => "presence",
-        Event::Receipt(_) => "receipt",
-        Event::Delivery(_) => "delivery",
-        Event::Notification(_) => "notification",
-        Event::Gap(_) => "gap",
-        Event::Unsubscribed(_) => "unsubscribed",
-        Event::Closing(_) => "closing",
-        Event::Ack(_) => "ack",
-        Event::QueueOverflow(_) => "queueOverflow",
-        Event::QueueExpired(_) => "queueExpired",
-        Event::QueueRejected { .. } => "queueRejected",
-        Event::QueueSize(_) => "queueSize",
-        Event::Latency(_) => "latency",
-        Event::Error(_) | Event::SubscribeFailed { .. } | Event::Reply { .. } => "error",
-    }
+fn number(name: &str, value: u64) -> Fields {
+    Fields::new().number(name, value)
+}
+
+fn disconnected(body: &Disconnected) -> Fields {
+    Fields::new()
+        .number("code", u64::from(body.code))
+        .set("reason", body.reason.as_str())
+        .set("willReconnect", body.will_reconnect)
+}
+
+fn reconnecting(body: &Reconnecting) -> Fields {
+    Fields::new()
+        .number("attempt", u64::from(body.attempt))
+        .maybe_number("delayMs", body.delay_ms)
+}
+
+fn unsubscribed(body: &Unsubscribed) -> Fields {
+    Fields::new()
+        .set("topic", body.topic.as_str())
+        .set("code", body.code.as_str())
+        .set("message", body.message.as_str())
+}
+
+fn closing(body: &Closing) -> Fields {
+    Fields::new()
+        .number("code", u64::from(body.code))
+        .set("reason", body.reason.as_str())
+        .maybe_number("retryAfterMs", body.retry_after_ms)
+}
+
+fn rejected(entry: &Entry, failure: &Failure) -> Fields {
+    let error = error::refusal(failure, Some(entry.publish.topic.as_str()));
+    loss(entry).set("error", error)
 }
 
 /// The object that came is the object that goes, where the message was one.
@@ -152,21 +131,6 @@ fn state_change(change: &StateChange) -> Fields {
         .set("to", change.to.as_str())
         .number("at", change.at)
         .maybe("reason", change.reason.as_deref())
-}
-
-fn notification(body: &Notification) -> Fields {
-    let level = match body.level {
-        Level::Info => "info",
-        Level::Warning => "warning",
-        Level::Error => "error",
-    };
-    Fields::new()
-        .set("id", body.id.as_str())
-        .set("type", "notification")
-        .set("level", level)
-        .maybe("title", body.title.as_deref())
-        .set("message", body.message.as_str())
-        .number("timestamp", body.timestamp)
 }
 
 fn gap_notice(gap: &GapNotice) -> Fields {

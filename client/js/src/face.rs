@@ -1,12 +1,9 @@
 //! How this face reads what the server sends: by the host's `JSON`, looking only at the envelope.
 
-use bmt_client_web::{Binding, Face, FaceError, RequestKind};
+use bmt_client_web::{Binding, Face, FaceError, Parsed, RequestKind};
 use bmt_shared::channel::ChannelName;
 use bmt_shared::error::ErrorCode;
-use bmt_shared::event::{
-    Closing, Connected, Delivery, Gap, HeartbeatAck, Level, Notification, PresenceAction, PresenceChange,
-    Receipt, ServerEvent, TokenExpiring, Unsubscribed,
-};
+use bmt_shared::event::{Closing, Connected, Gap, HeartbeatAck, ServerEvent, TokenExpiring, Unsubscribed};
 use bmt_shared::id::{ConnectionId, MessageId, ServerMessageId, UserId};
 use bmt_shared::identity::{Role, User};
 use bmt_shared::limits::Limits;
@@ -41,14 +38,14 @@ impl Face for JsFace {
         name: &str,
         body: &str,
         attachments: &[Bytes],
-    ) -> Result<Option<ServerEvent<JsPayload>>, FaceError> {
+    ) -> Result<Option<Parsed<JsPayload>>, FaceError> {
         let unreadable = || FaceError(format!("the server's event `{name}` is not what its name says"));
         let body = Body::parse(body).ok_or_else(unreadable)?;
         attachments::put(&body, attachments);
         match event(name, &body) {
-            Parsed::Event(event) => Ok(Some(event)),
-            Parsed::Unknown => Ok(None),
-            Parsed::Unreadable => Err(unreadable()),
+            Some(Some(event)) => Ok(Some(event)),
+            Some(None) => Err(unreadable()),
+            None => Ok(None),
         }
     }
 
@@ -75,21 +72,17 @@ impl Face for JsFace {
     }
 }
 
-enum Parsed {
-    Event(ServerEvent<JsPayload>),
-    Unknown,
-    Unreadable,
-}
-
-fn event(name: &str, body: &Body) -> Parsed {
+/// `None` for a name this version does not know, `Some(None)` for a body that is not what the name promises.
+fn event(name: &str, body: &Body) -> Option<Option<Parsed<JsPayload>>> {
+    let whole = |name| Some(Some(Parsed::Whole(name, payload(body))));
     let event = match name {
         "message" => message(body).map(ServerEvent::Message),
         "connected" => connected(body).map(ServerEvent::Connected),
         "signal" => signal(body).map(ServerEvent::Signal),
-        "presence" => presence(body).map(ServerEvent::Presence),
-        "receipt" => receipt(body).map(ServerEvent::Receipt),
-        "delivery" => delivery(body).map(ServerEvent::Delivery),
-        "notification" => notification(body).map(ServerEvent::Notification),
+        "presence" => return whole("presence"),
+        "receipt" => return whole("receipt"),
+        "delivery" => return whole("delivery"),
+        "notification" => return whole("notification"),
         "heartbeat_ack" => {
             integer(&body.timestamp()).map(|timestamp| ServerEvent::HeartbeatAck(HeartbeatAck { timestamp }))
         }
@@ -100,9 +93,16 @@ fn event(name: &str, body: &Body) -> Parsed {
         "unsubscribed" => unsubscribed(body).map(ServerEvent::Unsubscribed),
         "closing" => closing(body).map(ServerEvent::Closing),
         "error" => Some(ServerEvent::Error(reply::failure(body))),
-        _ => return Parsed::Unknown,
+        _ => return None,
     };
-    event.map_or(Parsed::Unreadable, Parsed::Event)
+    Some(event.map(Parsed::Event))
+}
+
+fn payload(body: &Body) -> JsPayload {
+    JsPayload {
+        whole: body.clone().into(),
+        is_alone: false,
+    }
 }
 
 pub(crate) fn topic(body: &Body) -> Option<ChannelName> {
@@ -129,10 +129,7 @@ pub(crate) fn message(body: &Body) -> Option<Message<JsPayload>> {
         deleted: false,
         reactions: Reactions::default(),
         require_delivery: false,
-        payload: JsPayload {
-            whole: body.clone().into(),
-            is_alone: false,
-        },
+        payload: payload(body),
     })
 }
 
@@ -141,10 +138,7 @@ fn signal(body: &Body) -> Option<Signal<JsPayload>> {
         topic: topic(body)?,
         from: user_id(&body.from())?,
         timestamp: integer(&body.timestamp())?,
-        payload: JsPayload {
-            whole: body.clone().into(),
-            is_alone: false,
-        },
+        payload: payload(body),
     })
 }
 
@@ -195,50 +189,6 @@ pub(crate) fn present(body: &Body) -> Option<Present> {
         name: body.text("name").unwrap_or_default(),
         connections: body.integer("connections").unwrap_or(1),
         since: body.integer("since").unwrap_or(0),
-    })
-}
-
-fn presence(body: &Body) -> Option<PresenceChange> {
-    Some(PresenceChange {
-        topic: topic(body)?,
-        action: match body.text("action")?.as_str() {
-            "join" => PresenceAction::Join,
-            "leave" => PresenceAction::Leave,
-            _ => return None,
-        },
-        user: present(&body.object("user")?)?,
-    })
-}
-
-fn receipt(body: &Body) -> Option<Receipt> {
-    Some(Receipt {
-        topic: topic(body)?,
-        user_id: user_id(&body.get("userId"))?,
-        seq: integer(&body.seq())?,
-    })
-}
-
-fn delivery(body: &Body) -> Option<Delivery> {
-    Some(Delivery {
-        message_id: ServerMessageId::new(&body.text("messageId")?),
-        confirmed: body.integer("confirmed")?,
-        pending: body.integer("pending")?,
-    })
-}
-
-fn notification(body: &Body) -> Option<Notification> {
-    Some(Notification {
-        id: ServerMessageId::new(&body.id().as_string()?),
-        kind: "notification".to_owned(),
-        level: match body.text("level")?.as_str() {
-            "info" => Level::Info,
-            "warning" => Level::Warning,
-            "error" => Level::Error,
-            _ => return None,
-        },
-        title: body.text("title"),
-        message: body.text("message")?,
-        timestamp: integer(&body.timestamp())?,
     })
 }
 

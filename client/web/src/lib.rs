@@ -56,7 +56,7 @@ pub use bmt_client_core::event::{
     Acked, Disconnected, GapNotice, Origin, Received, Reconnecting, StateChange,
 };
 pub use bmt_client_core::{
-    Binding, ClientError, Config, ConnectionState, Entry, Event, Face, FaceError, Native, Overflow,
+    Binding, ClientError, Config, ConnectionState, Entry, Event, Face, FaceError, Native, Overflow, Parsed,
     QueuePolicy, ReconnectPolicy, RequestKind, Stats, Status, Transports,
 };
 pub use bmt_shared::request::{HistoryQuery, HistoryRange, Publish, Subscribe};

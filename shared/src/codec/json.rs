@@ -98,8 +98,8 @@ impl<'a> Cursor<'a> {
     pub(crate) fn value(&mut self) -> Result<&'a str, JsonError> {
         self.skip_space();
         let start = self.at;
-        // Bit n says that level n+1 is an object; `depth` is the number of open levels.
-        let (mut objects, mut depth) = (0u128, 0usize);
+        // Which of the open levels are objects; `depth` is their number.
+        let (mut objects, mut depth) = ([false; MAX_DEPTH], 0);
         loop {
             self.skip_space();
             match self.peek() {
@@ -110,7 +110,7 @@ impl<'a> Cursor<'a> {
                     self.at += 1;
                     let object = open == b'{';
                     if !self.take(if object { b'}' } else { b']' }) {
-                        objects = objects & !(1 << depth) | u128::from(object) << depth;
+                        objects[depth] = object;
                         depth += 1;
                         if object {
                             self.key()?;
@@ -121,10 +121,10 @@ impl<'a> Cursor<'a> {
                 _ => self.scalar()?,
             }
             loop {
-                let Some(level) = depth.checked_sub(1) else {
+                if depth == 0 {
                     return Ok(&self.text[start..self.at]);
-                };
-                let object = objects >> level & 1 == 1;
+                }
+                let object = objects[depth - 1];
                 if self.take(b',') {
                     if object {
                         self.key()?;
@@ -134,7 +134,7 @@ impl<'a> Cursor<'a> {
                 if !self.take(if object { b'}' } else { b']' }) {
                     return Err(self.unexpected());
                 }
-                depth = level;
+                depth -= 1;
             }
         }
     }

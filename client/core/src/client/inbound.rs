@@ -16,7 +16,7 @@ use crate::client::requests::unkeyed;
 use crate::connection::Online;
 use crate::error::ClientError;
 use crate::event::{Event, Origin, Received};
-use crate::face::{Face, FaceError, RequestKind};
+use crate::face::{Face, FaceError, Parsed, RequestKind};
 use crate::link::{Enveloped, Inbound, LinkError};
 use crate::now::Now;
 use crate::output::Frame;
@@ -105,7 +105,8 @@ impl<F: Face> Client<F> {
             return self.handle_stray_reply(body);
         }
         match self.face.parse_event(name, body, attachments) {
-            Ok(Some(event)) => self.handle_server_event(event),
+            Ok(Some(Parsed::Event(event))) => self.handle_server_event(event),
+            Ok(Some(Parsed::Whole(name, body))) => self.tell(Event::Whole { name, body }),
             Ok(None) => {}
             Err(error) => self.tell(Event::Error(ClientError::Unreadable(error))),
         }

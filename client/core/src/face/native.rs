@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use super::{Face, FaceError, RequestKind};
+use super::{Face, FaceError, Parsed, RequestKind};
 use crate::config::Binding;
 
 /// Reads envelopes with `serde_json`; payloads stay JSON text ([`Payload`]).
@@ -25,7 +25,7 @@ impl Face for Native {
         name: &str,
         body: &str,
         attachments: &[Bytes],
-    ) -> Result<Option<ServerEvent>, FaceError> {
+    ) -> Result<Option<Parsed<Payload>>, FaceError> {
         let parsed: Result<Option<ServerEvent>, _> = ServerEvent::parse(name, body);
         let mut event = parsed.map_err(|error| unreadable(name, &error))?;
         if !attachments.is_empty() {
@@ -38,7 +38,7 @@ impl Face for Native {
                 *payload = payload.clone().with_attachments(attachments.to_vec());
             }
         }
-        Ok(event)
+        Ok(event.map(Parsed::Event))
     }
 
     fn parse_reply(

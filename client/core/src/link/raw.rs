@@ -127,8 +127,8 @@ fn with_timestamp<'t>(envelope: &Envelope<'t>) -> Cow<'t, str> {
     Object::open(&mut body)
         .number("timestamp", envelope.timestamp.unwrap_or_default())
         .close();
-    if let Some(rest) = envelope.data.trim_start().strip_prefix('{')
-        && rest.trim_start() != "}"
+    if let Some(rest) = envelope.data.trim_ascii_start().strip_prefix('{')
+        && rest.trim_ascii_start() != "}"
     {
         body.pop();
         body.push(',');
