@@ -15,3 +15,6 @@ mod error;
 mod event;
 mod object;
 mod options;
+
+#[cfg(target_arch = "wasm32")]
+mod allocator;
