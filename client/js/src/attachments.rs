@@ -17,13 +17,10 @@ pub(crate) fn put(body: &Body, parts: &[Bytes]) {
 }
 
 fn replace_below(value: &JsValue, parts: &[Bytes], depth: usize) {
-    let Some(object) = value.dyn_ref::<Object>() else {
-        return;
-    };
-    if depth == MAX_DEPTH {
+    if !value.is_object() || depth == MAX_DEPTH {
         return;
     }
-    for key in Object::keys(object) {
+    for key in Object::keys(value.unchecked_ref::<Object>()) {
         let child = Reflect::get(value, &key).unwrap_or(JsValue::UNDEFINED);
         match part_of(&child, parts) {
             Some(part) => {

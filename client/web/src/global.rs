@@ -1,8 +1,21 @@
 //! What the host offers under its global name: a page, a worker and Node differ in what is there.
 
 use js_sys::{Function, Reflect};
+use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::EventTarget;
+
+#[wasm_bindgen]
+extern "C" {
+    // Every host that runs this has it under this name; `js_sys::global` looks under four.
+    #[wasm_bindgen(thread_local_v2, js_name = globalThis)]
+    static GLOBAL: JsValue;
+}
+
+/// The global object.
+pub(crate) fn host() -> JsValue {
+    GLOBAL.with(JsValue::clone)
+}
 
 /// A property of any value; `None` where it is missing, null, or its getter throws (as `localStorage` does
 /// where storage is blocked).
@@ -13,7 +26,7 @@ pub(crate) fn property(of: &JsValue, name: &str) -> Option<JsValue> {
 
 /// A property of the global object.
 pub(crate) fn global(name: &str) -> Option<JsValue> {
-    property(&js_sys::global(), name)
+    GLOBAL.with(|host| property(host, name))
 }
 
 /// A method of a value.

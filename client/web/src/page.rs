@@ -6,7 +6,7 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::Closure;
 use web_sys::EventTarget;
 
-use crate::global::{event_target, global, property};
+use crate::global::{event_target, global, host, property};
 
 /// A change that the run loop reacts to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Page {
             let on_event = on_event.clone();
             listeners.push(PageListener::add(target, name, move || on_event(event)));
         };
-        if let Some(scope) = event_target(js_sys::global().into()) {
+        if let Some(scope) = event_target(host()) {
             listen(&scope, "online", PageEvent::Online);
             listen(&scope, "offline", PageEvent::Offline);
             listen(&scope, "pagehide", PageEvent::Leaving);

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use js_sys::{Promise, Reflect};
+use js_sys::Reflect;
 use wasm_bindgen::prelude::{Closure, wasm_bindgen};
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -46,9 +46,6 @@ pub(crate) fn collected(callback: impl Fn(JsValue) + 'static) -> JsValue {
 }
 
 fn thenable(value: &JsValue) -> Option<&Thenable> {
-    if let Some(promise) = value.dyn_ref::<Promise>() {
-        return Some(promise.unchecked_ref());
-    }
     if !value.is_object() {
         return None;
     }

@@ -26,8 +26,9 @@ pub(crate) enum SocketEvent {
 pub(crate) struct Socket {
     socket: WebSocket,
     _opened: Closure<dyn Fn()>,
-    _message: Closure<dyn Fn(MessageEvent)>,
-    _closed: Closure<dyn Fn(CloseEvent)>,
+    // Of one type, because each has a piece of JavaScript of its own.
+    _message: Closure<dyn Fn(JsValue)>,
+    _closed: Closure<dyn Fn(JsValue)>,
 }
 
 impl Socket {
@@ -47,12 +48,13 @@ impl Socket {
         let on = on_event.clone();
         let opened = Closure::<dyn Fn()>::new(move || on(SocketEvent::Opened));
         let on = on_event.clone();
-        let message = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
-            if let Some(event) = frame(event.data()) {
+        let message = Closure::<dyn Fn(JsValue)>::new(move |event: JsValue| {
+            if let Some(event) = frame(event.unchecked_ref::<MessageEvent>().data()) {
                 on(event);
             }
         });
-        let closed = Closure::<dyn Fn(CloseEvent)>::new(move |event: CloseEvent| {
+        let closed = Closure::<dyn Fn(JsValue)>::new(move |event: JsValue| {
+            let event: &CloseEvent = event.unchecked_ref();
             on_event(SocketEvent::Closed {
                 code: event.code(),
                 reason: event.reason(),
