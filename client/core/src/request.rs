@@ -3,7 +3,7 @@
 use bmt_shared::channel::ChannelName;
 use bmt_shared::id::MessageId;
 use bmt_shared::position::Seq;
-use bmt_shared::request::Request;
+use bmt_shared::request::{Call as WireCall, Request};
 use bmt_shared::sorted::SortedMap;
 
 use crate::event::RequestId;
@@ -60,7 +60,8 @@ impl Purpose {
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) id: RequestId,
-    pub(crate) request: Request,
+    /// As it is written, without a key of its own.
+    pub(crate) call: WireCall,
     /// Monotonic ms.
     pub(crate) until: u64,
 }

@@ -69,7 +69,8 @@ impl<F: Face> Client<F> {
         self.set_now(now);
         let id = self.requests.next_id();
         let until = self.after(self.config.request_timeout_ms);
-        self.send_or_keep(Call { id, request, until });
+        let call = unkeyed(request);
+        self.send_or_keep(Call { id, call, until });
         id
     }
 
@@ -77,11 +78,15 @@ impl<F: Face> Client<F> {
         if self.online().is_none() {
             return self.requests.waiting.push(call);
         }
-        let (kind, request, until) = (kind_of(&call.request), call.request.clone(), call.until);
-        let key = self.send(kind, Purpose::Call(call), request, None);
-        if let Some(sent) = self.requests.in_flight.get_mut(&key) {
-            sent.until = until;
-        }
+        let key = self.requests.next_key();
+        self.transmit_call(Some(key), &call.call);
+        let sent = InFlight {
+            kind: kind_of(&call.call.request),
+            sent_at: self.now.monotonic_ms,
+            until: call.until,
+            purpose: Purpose::Call(call),
+        };
+        self.requests.in_flight.insert(key, sent);
     }
 
     /// Sends a request and notes what its answer is for. `message_id` is the request's own, where it has one.
@@ -196,7 +201,7 @@ impl<F: Face> Client<F> {
         for (_, sent) in std::mem::take(&mut self.requests.in_flight) {
             match sent.purpose {
                 Purpose::Unsubscribe(request, topic) => self.answer(request, Ok(Reply::Unsubscribed(topic))),
-                Purpose::Call(call) if matches!(call.request, Request::Refresh(_)) => {
+                Purpose::Call(call) if matches!(call.call.request, Request::Refresh(_)) => {
                     self.answer(call.id, Err(ClientError::NotConnected));
                 }
                 Purpose::Call(call) => self.requests.waiting.push(call),

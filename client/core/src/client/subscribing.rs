@@ -112,13 +112,18 @@ impl<F: Face> Client<F> {
             .filter(|subscription| is_due(subscription))
             .map(|subscription| subscription.request(is_full))
             .collect();
-        for chunk in wanted.chunks(most) {
-            let topics: Vec<ChannelName> = chunk.iter().map(|subscribe| subscribe.topic.clone()).collect();
-            let (kind, request) = match chunk {
-                [one] => (RequestKind::Subscribe, Request::Subscribe(one.clone())),
-                many => (
+        let mut wanted = wanted.into_iter();
+        loop {
+            let batch: Vec<Subscribe> = wanted.by_ref().take(most).collect();
+            if batch.is_empty() {
+                return;
+            }
+            let topics: Vec<ChannelName> = batch.iter().map(|subscribe| subscribe.topic.clone()).collect();
+            let (kind, request) = match <[Subscribe; 1]>::try_from(batch) {
+                Ok([only]) => (RequestKind::Subscribe, Request::Subscribe(only)),
+                Err(many) => (
                     RequestKind::SubscribeBatch,
-                    Request::SubscribeBatch(many.iter().cloned().map(Ok).collect()),
+                    Request::SubscribeBatch(many.into_iter().map(Ok).collect()),
                 ),
             };
             let key = self.send(kind, Purpose::Subscribe(topics.clone()), request, None);
