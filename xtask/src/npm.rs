@@ -1,5 +1,6 @@
 //! `cargo xtask npm`: the package `@bmt/realtime`, from the Rust client to the tarball.
 
+mod names;
 mod silence;
 
 use std::path::{Path, PathBuf};
@@ -42,6 +43,17 @@ pub(crate) fn pack(workspace: &Workspace, tools: &Tools) -> Result<PathBuf, Fail
     Ok(destination.join(name.trim()))
 }
 
+/// How `wasm-opt` makes the engine small. Nothing of it relies on more than the compiler promises: the first kilobyte
+/// of memory holds nothing, because it is the far end of the stack.
+const OPTIMISE: &[&str] = &[
+    "-Oz",
+    "--converge",
+    "--low-memory-unused",
+    "--strip-producers",
+    "--strip-target-features",
+    names::OPTION,
+];
+
 /// client/js, compiled, bound and made small: `bmt_client_js.js` and `bmt_client_js_bg.wasm`.
 fn bind(workspace: &Workspace, tools: &Tools, wasm: &Path) -> Result<(), Failure> {
     let mut cargo = workspace.cargo();
@@ -58,11 +70,7 @@ fn bind(workspace: &Workspace, tools: &Tools, wasm: &Path) -> Result<(), Failure
         .target
         .join(WASM_TARGET)
         .join("wasm-release/bmt_client_js.wasm");
-    let module = std::fs::read(&compiled).naming(compiled.display())?;
-    let silenced = compiled.with_file_name("silenced/bmt_client_js.wasm");
-    let folder = compiled.with_file_name("silenced");
-    std::fs::create_dir_all(&folder).naming(folder.display())?;
-    std::fs::write(&silenced, silence::silence(&module)?).naming(silenced.display())?;
+    let silenced = silence(&compiled)?;
 
     let mut wasm_bindgen = workspace.command("wasm-bindgen");
     tools.first_on_path(&mut wasm_bindgen)?;
@@ -79,5 +87,18 @@ fn bind(workspace: &Workspace, tools: &Tools, wasm: &Path) -> Result<(), Failure
     let bound = wasm.join("bmt_client_js_bg.wasm");
     let mut wasm_opt = workspace.command("wasm-opt");
     tools.first_on_path(&mut wasm_opt)?;
-    process::run(wasm_opt.arg("-Oz").arg(&bound).arg("-o").arg(&bound))
+    let printed = process::output(wasm_opt.args(OPTIMISE).arg(&bound).arg("-o").arg(&bound))?;
+    let bindings = wasm.join("bmt_client_js.js");
+    let long = std::fs::read_to_string(&bindings).naming(bindings.display())?;
+    std::fs::write(&bindings, names::follow(&long, &printed)?).naming(bindings.display())
+}
+
+/// The module without what words its panics, beside the one that was compiled.
+fn silence(compiled: &Path) -> Result<PathBuf, Failure> {
+    let folder = compiled.with_file_name("silenced");
+    std::fs::create_dir_all(&folder).naming(folder.display())?;
+    let silenced = folder.join("bmt_client_js.wasm");
+    let module = std::fs::read(compiled).naming(compiled.display())?;
+    std::fs::write(&silenced, silence::silence(&module)?).naming(silenced.display())?;
+    Ok(silenced)
 }
