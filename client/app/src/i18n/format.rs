@@ -15,7 +15,7 @@ const DAY_MS: f64 = 86_400_000.0;
 /// A way to write a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Style {
-    /// `14:05`
+    /// `14:05`, `2:05 PM`
     Time,
     /// `Saturday, 21 November`; the year where it is another.
     Day { year: bool },
@@ -32,7 +32,7 @@ thread_local! {
 
 fn options(style: Style) -> Object {
     let pairs: &[(&str, &str)] = match style {
-        Style::Time => &[("hour", "2-digit"), ("minute", "2-digit")],
+        Style::Time => &[("timeStyle", "short")],
         Style::Day { year: false } => &[("weekday", "long"), ("month", "long"), ("day", "numeric")],
         Style::Day { year: true } => &[("year", "numeric"), ("month", "long"), ("day", "numeric")],
         Style::Short => &[("month", "short"), ("day", "numeric")],
