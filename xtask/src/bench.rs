@@ -1,11 +1,13 @@
 //! `cargo xtask bench <name>`: measurements against the field's own software, side by side in one run.
 
+mod client;
+
 use crate::failure::Failure;
 use crate::workspace::Workspace;
 use crate::{build, node, process};
 
 /// What there is to measure, each with a word on it.
-const BENCHES: [(&str, &str); 4] = [
+const BENCHES: [(&str, &str); 5] = [
     (
         "fanout",
         "one publisher, many subscribers: ours, the official Node server, plain socketioxide",
@@ -16,7 +18,14 @@ const BENCHES: [(&str, &str); 4] = [
         "recovery",
         "1,000 clients that come back at once after the server was killed",
     ),
+    (
+        CLIENT,
+        "the npm package in Chromium beside the official client: size, cost, speed, recovery",
+    ),
 ];
+
+/// The one whose load is a browser.
+const CLIENT: &str = "client";
 
 /// Builds what the bench needs, optimised, and runs it. Further arguments go to the bench.
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
@@ -27,6 +36,9 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
             .map(|(name, about)| format!("`cargo xtask bench {name}` ({about})"))
             .collect();
         return Err(Failure::new(format!("name a bench: {}", list.join("; "))));
+    }
+    if arguments == [CLIENT] {
+        return client::run(workspace);
     }
     node::install_modules(workspace, &workspace.root.join("tests"))?;
     let server = build::server(workspace, true)?;

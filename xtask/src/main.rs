@@ -63,8 +63,8 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        arguments: "fanout",
-        help: "measure against the official Node server in one run and print the ratios",
+        arguments: "<name>",
+        help: "measure against the official server or client in one run and print the ratios",
         run: bench::run,
     },
     Command {
