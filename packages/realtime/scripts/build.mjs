@@ -5,9 +5,9 @@ import { copyFile, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promi
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 
 import { build } from "esbuild";
-import { compress } from "lzma1";
 
 import { printSize } from "./size.mjs";
 
@@ -20,9 +20,8 @@ if (!existsSync(wasm)) {
   process.exit(1);
 }
 
-// LZMA, because it is the smallest that a small decoder unpacks; base64, because a chunk of JavaScript is what every
-// bundler carries.
-const packed = Buffer.from(compress(await readFile(wasm), 9)).toString("base64");
+// Gzip, because every host inflates it; base64, because a chunk of JavaScript is what every bundler carries.
+const packed = gzipSync(await readFile(wasm), { level: 9 }).toString("base64");
 await mkdir(at("generated"), { recursive: true });
 await writeFile(at("generated/packed.js"), `export default "${packed}";\n`);
 

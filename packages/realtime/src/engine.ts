@@ -4,7 +4,6 @@
  */
 import { Client, initSync } from "../wasm/bmt_client_js.js";
 import packed from "../generated/packed.js";
-import { unpack } from "./unpack.js";
 
 let ready: Promise<typeof Client> | undefined;
 
@@ -19,7 +18,8 @@ export function engine(): Promise<typeof Client> {
 
 async function start(): Promise<typeof Client> {
   const bytes = Uint8Array.from(atob(packed), (character) => character.charCodeAt(0));
-  const module = await WebAssembly.compile(unpack(bytes));
+  const inflated = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const module = await WebAssembly.compile(await new Response(inflated).arrayBuffer());
   initSync({ module });
   return Client;
 }

@@ -1,6 +1,6 @@
 /**
  * The same client without the WebAssembly inside: the module `@bmt/realtime/realtime.wasm` is loaded by the
- * application, which saves a quarter of the transfer and lets a browser compile it while it arrives.
+ * application, which lets a browser compile it while it arrives.
  *
  * @packageDocumentation
  */
