@@ -3,6 +3,9 @@
 use bmt_shared::id::ServerMessageId;
 use bmt_shared::sorted::SortedSet;
 
+/// How many lists the ids are spread over: of one list of a thousand, half would be moved twice with every message.
+const LISTS: usize = 64;
+
 /// The last ids, as many as the window holds.
 #[derive(Debug)]
 pub(crate) struct Dedup {
@@ -10,7 +13,7 @@ pub(crate) struct Dedup {
     /// In the order they came, once round: behind the latest, at `next`, stands the oldest.
     order: Vec<ServerMessageId>,
     next: usize,
-    seen: SortedSet<ServerMessageId>,
+    seen: [SortedSet<ServerMessageId>; LISTS],
 }
 
 impl Dedup {
@@ -19,7 +22,7 @@ impl Dedup {
             window,
             order: Vec::new(),
             next: 0,
-            seen: SortedSet::new(),
+            seen: [const { SortedSet::new() }; LISTS],
         }
     }
 
@@ -28,18 +31,27 @@ impl Dedup {
         if self.window == 0 {
             return true;
         }
-        if !self.seen.insert(id.clone()) {
+        if !self.list(id).insert(id.clone()) {
             return false;
         }
         match self.order.get_mut(self.next) {
             Some(oldest) => {
                 let oldest = std::mem::replace(oldest, id.clone());
-                self.seen.remove(&oldest);
+                self.list(&oldest).remove(&oldest);
             }
             None => self.order.push(id.clone()),
         }
         self.next = (self.next + 1) % self.window;
         true
+    }
+
+    /// The list that an id belongs to, by all of its bytes: most ids begin alike.
+    fn list(&mut self, id: &ServerMessageId) -> &mut SortedSet<ServerMessageId> {
+        let bytes = id.as_str().bytes();
+        let hash = bytes.fold(0_usize, |hash, byte| {
+            hash.wrapping_mul(31).wrapping_add(byte.into())
+        });
+        &mut self.seen[hash % LISTS]
     }
 }
 

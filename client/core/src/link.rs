@@ -17,6 +17,9 @@ use raw::Raw;
 use socketio::SocketIo;
 pub(crate) use socketio::path as socketio_path;
 
+/// The event that a channel message is.
+pub(crate) const MESSAGE: &str = "message";
+
 /// The wire of one binding. It is made anew for every connection.
 #[derive(Debug)]
 pub(crate) enum Link {
@@ -86,6 +89,14 @@ impl Link {
         match self {
             Self::SocketIo(link) => Ok(link.receive(frame)?.into_iter().collect()),
             Self::Raw(link) => link.receive(frame),
+        }
+    }
+
+    /// What stands where the body of a message would, in a frame that begins and ends like nothing but one message.
+    pub(crate) fn plain_message<'t>(&self, frame: &'t str) -> Option<&'t str> {
+        match self {
+            Self::SocketIo(link) => link.plain_message(frame),
+            Self::Raw(_) => None,
         }
     }
 

@@ -24,9 +24,15 @@ impl Client {
     pub fn new(url: &str, options: JsValue, on_event: Function) -> Self {
         let realtime = Realtime::new(options::client(url, options), JsFace);
         let call = on_event.clone();
+        // Made once: most events are messages, and a name that goes to JavaScript costs as much as a small message.
+        let message = JsValue::from_str(event::MESSAGE);
         let events = realtime.on_event(move |event| {
             if let Some((name, body)) = event::write(event) {
-                let _ = call.call2(&JsValue::UNDEFINED, &name.into(), &body);
+                let _ = if name == event::MESSAGE {
+                    call.call2(&JsValue::UNDEFINED, &message, &body)
+                } else {
+                    call.call2(&JsValue::UNDEFINED, &name.into(), &body)
+                };
             }
         });
         let warnings = realtime.on_warning(move |warning| {

@@ -15,10 +15,13 @@ use crate::face::JsPayload;
 use crate::object::Fields;
 use crate::{error, reply};
 
+/// The name of the event that comes most.
+pub(crate) const MESSAGE: &str = "message";
+
 /// Name and body; `None` for what only Rust applications are told.
 pub(crate) fn write(event: &Event<JsPayload>) -> Option<(&'static str, JsValue)> {
     let (name, body) = match event {
-        Event::Message(received) => return Some(("message", message(&received.message))),
+        Event::Message(received) => return Some((MESSAGE, message(&received.message))),
         Event::Signal(signal) => return Some(("signal", signal.payload.whole.clone())),
         Event::Whole { name, body } => return Some((*name, body.whole.clone())),
         // The face leaves those whole.

@@ -13,7 +13,7 @@ use bmt_shared::reply::{Present, Reply};
 use bytes::Bytes;
 use wasm_bindgen::JsValue;
 
-use crate::object::{Body, integer};
+use crate::object::{Body, integer, whole};
 use crate::{attachments, reply};
 
 /// A message's content, with what it came in.
@@ -120,11 +120,11 @@ pub(crate) fn message(body: &Body) -> Option<Message<JsPayload>> {
         id: ServerMessageId::new(&body.id().as_string()?),
         topic: topic(body)?,
         kind: MessageKind::Event,
-        timestamp: integer(&body.timestamp())?,
+        timestamp: whole(body.timestamp_number())?,
         from: user_id(&body.from())?,
-        seq: integer(&body.seq())?,
+        seq: whole(body.seq_number())?,
         client_message_id: client_message_id.and_then(|id| MessageId::parse(&id).ok()),
-        prev: integer(&body.prev()),
+        prev: whole(body.prev_number()),
         edited: None,
         deleted: false,
         reactions: Reactions::default(),

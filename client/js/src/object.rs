@@ -58,10 +58,15 @@ extern "C" {
     pub(crate) fn from(this: &Body) -> JsValue;
     #[wasm_bindgen(method, getter)]
     pub(crate) fn seq(this: &Body) -> JsValue;
+    // As numbers at once, without a value in between; `NaN` where there is none.
+    #[wasm_bindgen(method, getter, js_name = seq)]
+    pub(crate) fn seq_number(this: &Body) -> f64;
+    #[wasm_bindgen(method, getter, js_name = timestamp)]
+    pub(crate) fn timestamp_number(this: &Body) -> f64;
+    #[wasm_bindgen(method, getter, js_name = prev)]
+    pub(crate) fn prev_number(this: &Body) -> f64;
     #[wasm_bindgen(method, getter, js_name = clientMessageId)]
     pub(crate) fn client_message_id(this: &Body) -> JsValue;
-    #[wasm_bindgen(method, getter)]
-    pub(crate) fn prev(this: &Body) -> JsValue;
 }
 
 impl Body {
@@ -107,8 +112,12 @@ impl Body {
 
 /// A number as an integer; `None` for what is none, below zero or beyond the exact ones.
 pub(crate) fn integer(value: &JsValue) -> Option<u64> {
+    whole(value.as_f64()?)
+}
+
+/// The same of a number.
+pub(crate) fn whole(number: f64) -> Option<u64> {
     const EXACT: f64 = 9_007_199_254_740_991.0;
-    let number = value.as_f64()?;
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

@@ -45,10 +45,11 @@ export class Emitter<Events extends object> {
    * listens to this event.
    */
   emit<Name extends keyof Events & string>(name: Name, body: Events[Name]): boolean {
-    for (const listener of [...this.#any]) call(() => listener(name, body));
-    const listeners = [...(this.#listeners.get(name) ?? [])] as Listener<Events[Name]>[];
-    for (const listener of listeners) call(() => listener(body));
-    return listeners.length > 0;
+    if (this.#any.size > 0) for (const listener of [...this.#any]) call(() => listener(name, body));
+    const listeners = this.#listeners.get(name);
+    if (!listeners?.size) return false;
+    for (const listener of [...listeners] as Listener<Events[Name]>[]) call(() => listener(body));
+    return true;
   }
 }
 

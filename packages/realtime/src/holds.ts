@@ -43,6 +43,10 @@ export class Holds {
   deliver(message: Message): void {
     const holds = this.#byTopic.get(message.topic);
     if (!holds) return;
+    if (holds.size === 1) {
+      for (const { handler } of holds) if (handler) call(() => (handler as MessageHandler<unknown>)(message));
+      return;
+    }
     const handlers = new Set<MessageHandler<never> | undefined>();
     for (const { handler } of holds) handlers.add(handler);
     handlers.delete(undefined);

@@ -17,7 +17,7 @@ use crate::connection::Online;
 use crate::error::ClientError;
 use crate::event::{Event, Origin, Received};
 use crate::face::{Face, FaceError, Parsed, RequestKind};
-use crate::link::{Enveloped, Inbound, LinkError};
+use crate::link::{Enveloped, Inbound, LinkError, MESSAGE};
 use crate::now::Now;
 use crate::output::Frame;
 use crate::subscription::Accepted;
@@ -33,8 +33,26 @@ impl<F: Face> Client<F> {
             Frame::Text(text) => text.len(),
             Frame::Binary(bytes) => bytes.len(),
         });
-        let inbound = self.link.receive(frame);
-        self.handle_received(inbound);
+        if !self.handle_plain_message(frame) {
+            let inbound = self.link.receive(frame);
+            self.handle_received(inbound);
+        }
+    }
+
+    /// Most frames are one message, and whoever reads its body reads every byte of it: the grammar is not looked at
+    /// before. Whether this frame was one; what is anything else, or broken, is read from its beginning.
+    fn handle_plain_message(&mut self, frame: Frame<'_>) -> bool {
+        let Frame::Text(text) = frame else { return false };
+        let Some(body) = self.link.plain_message(text) else {
+            return false;
+        };
+        match self.face.parse_event(MESSAGE, body, &[]) {
+            Ok(Some(Parsed::Event(event))) => {
+                self.handle_server_event(event);
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Something of so many bytes came: the server lives.

@@ -28,6 +28,12 @@ impl SocketIo {
         }
     }
 
+    /// See [`Link::plain_message`](super::Link::plain_message). No frame of text belongs between binary parts.
+    pub(super) fn plain_message<'t>(&self, frame: &'t str) -> Option<&'t str> {
+        let body = frame.strip_prefix("42[\"message\",")?.strip_suffix(']')?;
+        Some(body).filter(|_| !self.reassembler.is_waiting())
+    }
+
     pub(super) fn receive<'t>(&mut self, frame: Frame<'t>) -> Result<Option<Inbound<'t>>, LinkError> {
         match frame {
             Frame::Binary(bytes) => self.receive_binary(Bytes::copy_from_slice(bytes)),

@@ -88,3 +88,38 @@ fn no_frame_makes_it_panic_or_keeps_it_from_coming_back() {
         assert_eq!(world.client.status(), Status::Connecting);
     }
 }
+
+#[test]
+fn a_message_is_read_whatever_stands_behind_it() {
+    let mut world = World::greeted();
+    world.subscribed("public:a", 0);
+    let bodies = (1..=3).map(|seq| message("public:a", seq).to_string());
+    let [first, second, third] = bodies.collect::<Vec<_>>().try_into().unwrap();
+    world.receive(&format!("42[\"message\",{first},{{\"more\":1}}]"));
+    world.receive(&format!("42[ \"message\" , {second} ] "));
+    world.receive(&format!("42[\"message\",{third} ]"));
+    assert_eq!(world.seqs(), [1, 2, 3]);
+}
+
+#[test]
+fn a_message_that_is_no_json_or_comes_between_binary_parts_ends_the_connection() {
+    let body = message("public:a", 1).to_string();
+    let broken = [
+        format!("42[\"message\",{}]", body.strip_suffix('}').unwrap()),
+        format!("42[\"message\",{body}]]"),
+        format!("42[\"message\",{body}}}]"),
+    ];
+    for frame in &broken {
+        let mut world = World::greeted();
+        world.subscribed("public:a", 0);
+        world.receive(frame);
+        assert_eq!(world.seqs(), Vec::<u64>::new(), "{frame}");
+        assert_eq!(world.client.status(), Status::Reconnecting, "{frame}");
+    }
+    let mut world = World::greeted();
+    world.subscribed("public:a", 0);
+    world.receive("451-[\"message\",{\"_placeholder\":true,\"num\":0}]");
+    world.receive(&format!("42[\"message\",{body}]"));
+    assert_eq!(world.seqs(), Vec::<u64>::new());
+    assert_eq!(world.client.status(), Status::Reconnecting);
+}
