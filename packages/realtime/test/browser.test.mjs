@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
 
 import { Server } from "../../../tests/support/server.mjs";
+import { watchHost } from "./support/host.mjs";
 import { installed } from "./support/installed.mjs";
 import { buildPage, launch, open, serve } from "./support/page.mjs";
 import { until } from "./support/until.mjs";
@@ -174,33 +175,3 @@ describe("the package in a browser", () => {
     assert.deepEqual(await page.evaluate(() => window.host()), before);
   });
 });
-
-/** Counts what the page's scripts hold of the host. Runs in the page, before its own scripts. */
-function watchHost() {
-  let listeners = 0;
-  for (const target of [window, document]) {
-    const { addEventListener, removeEventListener } = target;
-    target.addEventListener = (...args) => (listeners++, addEventListener.apply(target, args));
-    target.removeEventListener = (...args) => (listeners--, removeEventListener.apply(target, args));
-  }
-  const timers = new Set();
-  const { setTimeout, clearTimeout, WebSocket } = window;
-  window.setTimeout = (callback, ms) => {
-    const handle = setTimeout(() => (timers.delete(handle), callback()), ms);
-    timers.add(handle);
-    return handle;
-  };
-  window.clearTimeout = (handle) => (timers.delete(handle), clearTimeout(handle));
-  const sockets = [];
-  window.WebSocket = class extends WebSocket {
-    constructor(...args) {
-      super(...args);
-      sockets.push(this);
-    }
-  };
-  window.host = () => ({
-    listeners,
-    timers: timers.size,
-    sockets: sockets.filter(({ readyState }) => readyState !== WebSocket.CLOSED).length,
-  });
-}

@@ -10,7 +10,10 @@ import path from "node:path";
 import { chromium } from "playwright-core";
 import { build } from "vite";
 
-const FLAGS = [
+/** The browser of the tests. */
+export const CHROMIUM = process.env.BMT_CHROMIUM ?? "/usr/bin/chromium";
+
+export const FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
   "--disable-background-networking",
@@ -44,11 +47,16 @@ onmessage = async ({ data: [url, auth, text] }) => {
   postMessage({ seq, warnings });
 };`;
 
+/** Writes the page's sources into a folder. */
+export async function writePage(folder) {
+  await writeFile(path.join(folder, "index.html"), PAGE);
+  await writeFile(path.join(folder, "main.js"), MAIN);
+  await writeFile(path.join(folder, "worker.js"), WORKER);
+}
+
 /** Builds the page in a project that has the package installed; answers with the folder to serve. */
 export async function buildPage(project) {
-  await writeFile(path.join(project, "index.html"), PAGE);
-  await writeFile(path.join(project, "main.js"), MAIN);
-  await writeFile(path.join(project, "worker.js"), WORKER);
+  await writePage(project);
   const outDir = path.join(project, "site");
   await mkdir(outDir, { recursive: true });
   await build({ root: project, logLevel: "error", build: { outDir }, worker: { format: "es" } });
@@ -80,8 +88,7 @@ export async function serve(t, folder) {
 
 /** A browser for the length of a test. */
 export async function launch(t) {
-  const executablePath = process.env.BMT_CHROMIUM ?? "/usr/bin/chromium";
-  const browser = await chromium.launch({ executablePath, args: FLAGS });
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
   t.after(() => browser.close());
   return browser;
 }
