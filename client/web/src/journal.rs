@@ -5,8 +5,8 @@
 //! which costs the same however long the queue is and cannot collide with another tab. When nothing happens
 //! for a while, entries are folded into the array by whoever holds the lock.
 //!
-//! What cannot be read is moved to `offline_messages:corrupt:<ms>` and reported; entries of other users and
-//! servers are left as they are.
+//! What cannot be read is moved to `offline_messages:corrupt:<ms>` and reported; it gives way where entries need its
+//! room. Entries of other users and servers are left as they are.
 
 mod kept;
 
@@ -99,7 +99,11 @@ impl Journal {
         self.written += 1;
         let id = entry.message_id.as_str();
         let json = kept::write(entry, self.written);
-        store.set(&entry_key(id), &json).map_err(|_| Trouble::Full)?;
+        let mut written = store.set(&entry_key(id), &json);
+        while written.is_err() && forget_aside(store) {
+            written = store.set(&entry_key(id), &json);
+        }
+        written.map_err(|_| Trouble::Full)?;
         if !self.apart.iter().any(|other| other == id) {
             self.apart.push(id.to_owned());
         }
@@ -122,8 +126,8 @@ impl Journal {
         let Some(store) = &self.store else {
             return (Vec::new(), Some(Trouble::Unavailable));
         };
-        let mut trouble = None;
-        let mut found = read_array(store, &mut trouble);
+        let mut unreadable = Vec::new();
+        let mut found = read_array(store, &mut unreadable);
         if name_the_nameless(&found) {
             // Before any of them is sent: sent again after a crash, it must have the same name.
             write_array(store, found.iter());
@@ -131,7 +135,7 @@ impl Journal {
         self.folded = ids_of(&found);
         for key in entry_keys(store) {
             let Some(json) = store.get(&key) else { continue };
-            match parse_json(&json) {
+            match apart_at(&key, &json) {
                 Some(value) => {
                     // The newer form of the two, which knows whose it is.
                     let id = text(&value, "messageId");
@@ -140,7 +144,7 @@ impl Journal {
                     }
                     found.push(value);
                 }
-                None => put_aside(store, &json, &mut trouble),
+                None => unreadable.push(json),
             }
         }
         let mut entries = Ordered::default();
@@ -148,26 +152,15 @@ impl Journal {
             match kept::read(&value) {
                 Some(entry) if self.settled.iter().any(|id| id == entry.message_id.as_str()) => {}
                 Some(entry) => entries.insert((entry.order(), order_of(&value)), entry),
-                None => put_aside(store, &to_json(&value).unwrap_or_default(), &mut trouble),
+                None => unreadable.push(to_json(&value).unwrap_or_default()),
             }
         }
+        let trouble = (!unreadable.is_empty()).then_some(Trouble::Corrupt);
         if trouble.is_some() {
-            self.drop_unreadable(store);
+            drop_unreadable(store);
+            put_aside(store, &unreadable);
         }
         (entries.into_values().collect(), trouble)
-    }
-
-    /// Takes what was put aside out of where it stood.
-    fn drop_unreadable(&self, store: &Store) {
-        let mut entries = read_array(store, &mut None);
-        entries.retain(|value| kept::read(value).is_some());
-        write_array(store, entries.iter());
-        for key in entry_keys(store) {
-            let value = store.get(&key).and_then(|json| parse_json(&json));
-            if value.and_then(|value| kept::read(&value)).is_none() {
-                store.remove(&key);
-            }
-        }
     }
 
     /// Whether [`fold`](Self::fold) has something to do.
@@ -179,7 +172,8 @@ impl Journal {
     /// array is read and written in two steps.
     pub(crate) fn fold(&mut self) {
         let Some(store) = &self.store else { return };
-        let mut entries = read_array(store, &mut None);
+        let mut unreadable = Vec::new();
+        let mut entries = read_array(store, &mut unreadable);
         // What was written again since then stands apart in its newer form.
         let is_old = |id: &String| self.settled.contains(id) || self.apart.contains(id);
         entries.retain(|value| !text(value, "messageId").is_some_and(|id| is_old(&id)));
@@ -197,6 +191,7 @@ impl Journal {
         if !write_array(store, entries.iter()) {
             return;
         }
+        put_aside(store, &unreadable);
         for id in self.apart.drain(..) {
             store.remove(&entry_key(&id));
         }
@@ -252,17 +247,34 @@ fn entry_keys(store: &Store) -> Vec<String> {
     keys.into_iter().filter(|key| !key.starts_with(CORRUPT)).collect()
 }
 
-/// The elements of the array; what is no array is put aside by whoever is told of the trouble.
-fn read_array(store: &Store, trouble: &mut Option<Trouble>) -> Vec<JsValue> {
+/// What stands under a key of its own, where that is the key of its `messageId`: settled, it goes by that.
+fn apart_at(key: &str, json: &str) -> Option<JsValue> {
+    parse_json(json).filter(|value| text(value, "messageId").is_some_and(|id| entry_key(&id) == key))
+}
+
+/// The elements of the array; what is no array is unreadable, and is overwritten by the next that is written.
+fn read_array(store: &Store, unreadable: &mut Vec<String>) -> Vec<JsValue> {
     let Some(json) = store.get(KEY) else {
         return Vec::new();
     };
     match parse_json(&json).and_then(|value| value.dyn_into::<Array>().ok()) {
         Some(array) => array.iter().collect(),
         None => {
-            put_aside(store, &json, trouble);
-            store.remove(KEY);
+            unreadable.push(json);
             Vec::new()
+        }
+    }
+}
+
+/// Takes what cannot be read out of where it stands.
+fn drop_unreadable(store: &Store) {
+    let mut entries = read_array(store, &mut Vec::new());
+    entries.retain(|value| kept::read(value).is_some());
+    write_array(store, entries.iter());
+    for key in entry_keys(store) {
+        let value = store.get(&key).and_then(|json| apart_at(&key, &json));
+        if value.and_then(|value| kept::read(&value)).is_none() {
+            store.remove(&key);
         }
     }
 }
@@ -288,17 +300,25 @@ fn name_the_nameless(entries: &[JsValue]) -> bool {
     any
 }
 
-fn put_aside(store: &Store, json: &str, trouble: &mut Option<Trouble>) {
-    *trouble = Some(Trouble::Corrupt);
-    let kept = store.keys(CORRUPT);
-    if kept.len() >= MOST_CORRUPT
-        && let Some(oldest) = kept.iter().min()
-    {
-        store.remove(oldest);
+/// Keeps what could not be read, out of the way. It stands nowhere else any more: there may be no room for it twice.
+fn put_aside(store: &Store, unreadable: &[String]) {
+    for json in unreadable {
+        if store.keys(CORRUPT).len() >= MOST_CORRUPT {
+            forget_aside(store);
+        }
+        let mut at = unix_ms();
+        while store.get(&format!("{CORRUPT}{at}")).is_some() {
+            at += 1;
+        }
+        let _ = store.set(&format!("{CORRUPT}{at}"), json);
     }
-    let mut at = unix_ms();
-    while store.get(&format!("{CORRUPT}{at}")).is_some() {
-        at += 1;
-    }
-    let _ = store.set(&format!("{CORRUPT}{at}"), json);
+}
+
+/// Forgets the oldest of what was put aside; whether it is gone.
+fn forget_aside(store: &Store) -> bool {
+    let oldest = store.keys(CORRUPT).into_iter().min();
+    oldest.is_some_and(|key| {
+        store.remove(&key);
+        store.get(&key).is_none()
+    })
 }

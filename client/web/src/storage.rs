@@ -35,11 +35,12 @@ impl Store {
         method(&found, "getItem")?;
         method(&found, "setItem")?;
         let store = Self(found.unchecked_into());
-        // Some browsers show a storage that refuses every write.
+        // Some browsers show a storage that refuses every write, and is empty. One that is full can still be read, and
+        // may hold what an earlier page left.
         let probe = "offline_messages_probe";
-        store.set(probe, "1").ok()?;
+        let is_usable = store.set(probe, "1").is_ok() || store.0.length().unwrap_or(0) > 0;
         store.remove(probe);
-        Some(store)
+        is_usable.then_some(store)
     }
 
     /// The text under a key.

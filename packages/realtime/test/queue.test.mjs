@@ -163,6 +163,21 @@ describe("the offline queue", () => {
     assert.equal(storage.getItem("offline_messages:msg_1_broken"), null);
   });
 
+  it("gives up what it put aside where a message needs its room", async (t) => {
+    const server = await Server.start(t);
+    const storage = new FakeStorage();
+    storage.quota = 5_000;
+    storage.setItem("offline_messages", `"${"x".repeat(4_500)}"`);
+    const alice = await page(t, server, "alice", storage);
+    await alice.connect();
+    assert.equal(storage.keys("offline_messages:corrupt:").length, 1);
+    await server.kill();
+    publish(alice, "y".repeat(300));
+    await until("it is kept", () => storage.entries().length === 1);
+    assert.deepEqual(storage.keys("offline_messages:corrupt:"), []);
+    assert.deepEqual(alice.warnings, ["storage_corrupt"]);
+  });
+
   it("survives content that is no array at all", async (t) => {
     const server = await Server.start(t);
     for (const content of ["null", "{}", '"text"', "{not json", "[".repeat(5_000)]) {

@@ -113,7 +113,14 @@ impl<F: Face> Client<F> {
                 self.send_batch(entries);
             } else {
                 for entry in entries {
-                    self.send_single(entry);
+                    match self.check_size(&entry.publish.payload) {
+                        Ok(()) => self.send_single(entry),
+                        // An earlier page took it. Sent, it would end each connection that it is sent on.
+                        Err(why) => {
+                            let failure = Failure::new(ErrorCode::MessageTooLarge, why.to_string());
+                            self.reject(&entry.message_id, failure);
+                        }
+                    }
                 }
             }
         }
