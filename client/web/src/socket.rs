@@ -9,6 +9,10 @@ use web_sys::{BinaryType, CloseEvent, MessageEvent, WebSocket};
 
 use crate::global::global;
 
+/// Longest frame that is taken, UTF-16 units or bytes. Servers send at most a few MB at once; what is larger is an
+/// error of theirs, and the memory of a page that took it in would never shrink again.
+const MOST_FRAME: u32 = 16 * 1_024 * 1_024;
+
 /// What a socket says.
 #[derive(Debug)]
 pub(crate) enum SocketEvent {
@@ -132,10 +136,22 @@ fn construct(url: &str, protocols: &[String], constructor: Option<&Function>) ->
 
 fn frame(data: JsValue) -> Option<SocketEvent> {
     match data.dyn_into::<JsString>() {
+        Ok(text) if text.length() > MOST_FRAME => Some(too_large()),
         Ok(text) => Some(SocketEvent::Text(text)),
         Err(data) => {
             let buffer = data.dyn_into::<ArrayBuffer>().ok()?;
+            if buffer.byte_length() > MOST_FRAME {
+                return Some(too_large());
+            }
             Some(SocketEvent::Binary(Uint8Array::new(&buffer).to_vec()))
         }
+    }
+}
+
+/// The connection is given up. The code 1009 would say that it was a frame of ours.
+fn too_large() -> SocketEvent {
+    SocketEvent::Closed {
+        code: 1006,
+        reason: "the server sent a frame of more than 16 MB".to_owned(),
     }
 }
