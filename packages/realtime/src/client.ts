@@ -46,6 +46,12 @@ export interface Subscription extends Subscribed {
   unsubscribe(): Promise<void>;
 }
 
+/**
+ * The clients that are connected or want to be: those live though the application holds none of them. Others go as
+ * every object does, because nothing that the engine holds for its own life holds them.
+ */
+const awake = /* @__PURE__ */ new Set<object>();
+
 const OFFLINE: ConnectionState = { status: "disconnected", reconnectAttempts: 0 };
 const NOTHING_YET: Stats = {
   status: "disconnected",
@@ -90,6 +96,8 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
   #engine: Engine | undefined;
   #starting: Promise<Engine> | undefined;
   #connection: Connected | undefined;
+  /** Who is asked for tokens. The engine holds it weakly: it may be a closure over this client. */
+  #provider: TokenProvider | undefined;
   /** Counts `connect()` and `disconnect()`: one that came while the engine was loaded makes the other void. */
   #wish = 0;
 
@@ -118,7 +126,7 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
     await new Promise<void>((resolve, reject) => {
       if (this.isConnected()) {
         // The connection goes on; the next one asks the new source.
-        engine.connect(token);
+        engine.connect(this.#source(token));
         return resolve();
       }
       const undo = this.#inner.on("stateChange", ({ to, reason }) => {
@@ -129,7 +137,7 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
         undo();
       });
       try {
-        engine.connect(token);
+        engine.connect(this.#source(token));
       } catch (error) {
         undo();
         reject(RealtimeError.from(error));
@@ -436,8 +444,27 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
     const Client = await engine();
     const { tap = (socketClass) => socketClass } = this.#options;
     const options = engineOptions(this.serverUrl, this.#options, tap(webSocket as typeof WebSocket));
-    this.#engine = new Client(this.serverUrl, options, (name, body) => this.#take(name, body));
+    const weak = new WeakRef(this);
+    this.#engine = new Client(
+      this.serverUrl,
+      { ...options, auth: this.#source(this.#options.auth) },
+      (name, body) => {
+        const self = weak.deref();
+        if (self) self.#take(name, body);
+      },
+    );
     return this.#engine;
+  }
+
+  /** A source of tokens as the engine gets it. */
+  #source(auth: string | TokenProvider | undefined): string | TokenProvider | undefined {
+    if (typeof auth !== "function") return auth;
+    this.#provider = auth;
+    const weak = new WeakRef(this);
+    return () => {
+      const self = weak.deref();
+      return self && self.#provider?.();
+    };
   }
 
   /** Takes an event of the engine. */
@@ -445,6 +472,10 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
     switch (name) {
       case "message":
         return this.#deliver(body as Message);
+      case "stateChange":
+        if (/^(?:disconnected|failed)$/.test((body as Events["stateChange"]).to)) awake.delete(this);
+        else awake.add(this);
+        break;
       case "connected":
         this.#connection = body as Connected;
         break;

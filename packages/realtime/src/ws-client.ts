@@ -222,10 +222,14 @@ export class WsClient {
 
   /** A socket class whose frames are seen before the engine reads them. */
   #tap(Base: typeof WebSocket): typeof WebSocket {
+    // The engine holds the class for its own life.
+    const weak = new WeakRef(this);
     const opened = (socket: WebSocket) => {
-      this.#socket = socket;
+      const self = weak.deref();
+      if (!self) return;
+      self.#socket = socket;
       socket.addEventListener("message", ({ data }) => {
-        if (this.#socket === socket && typeof data === "string") readFrames(data).forEach((frame) => this.#see(frame));
+        if (self.#socket === socket && typeof data === "string") readFrames(data).forEach((frame) => self.#see(frame));
       });
     };
     return class extends Base {
