@@ -4,11 +4,13 @@ mod carrying;
 mod connecting;
 mod deadlines;
 mod greeted;
+mod hosting;
 mod inbound;
 mod polled;
 mod publishing;
 mod requests;
 mod restoring;
+mod sharing;
 mod subscribing;
 mod upgrading;
 
@@ -20,11 +22,10 @@ use bmt_shared::id::{ConnectionId, UserId};
 use bmt_shared::identity::User;
 use bmt_shared::limits::Limits;
 use bmt_shared::position::Position;
-use bmt_shared::request::Call;
 use bmt_shared::sorted::{SortedMap, SortedSet};
 
 use crate::calendar::Calendar;
-use crate::config::Config;
+use crate::config::{Binding, Config};
 use crate::connection::{Connection, Online};
 use crate::dedup::Dedup;
 use crate::entry::Entry;
@@ -42,6 +43,7 @@ use crate::request::Requests;
 use crate::state::{ConnectionState, Status};
 use crate::stats::{Counters, Stats};
 use crate::subscription::{Standing, Subscription};
+use crate::tabs::Tabs;
 
 use carrying::Carrier;
 pub use publishing::Publishing;
@@ -71,6 +73,7 @@ pub struct Client<F: Face> {
     queue_refusals: u32,
     lock: Lock,
     dedup: Dedup,
+    tabs: Tabs,
     counters: Counters,
 }
 
@@ -98,8 +101,12 @@ impl<F: Face> Client<F> {
             queue_refusals: 0,
             lock: Lock::None,
             dedup: Dedup::new(config.dedup_window),
+            tabs: Tabs::default(),
             counters: Counters::default(),
-            config,
+            config: Config {
+                shared: config.shared && config.binding == Binding::SocketIo,
+                ..config
+            },
         }
     }
 
@@ -196,8 +203,14 @@ impl<F: Face> Client<F> {
 
     /// The next thing to do. Call until it answers [`Output::Timeout`], after every other call.
     pub fn poll_output(&mut self) -> Output<F::Payload> {
-        if let Some(output) = self.outputs.pop_front() {
-            return output;
+        loop {
+            if let Some(output) = self.outputs.pop_front() {
+                return output;
+            }
+            let Some((key, body)) = self.tabs.answers.pop() else {
+                break;
+            };
+            self.handle_reply(key, &body, &[]);
         }
         if let Some(fetch) = self.next_fetch() {
             return fetch;
@@ -252,18 +265,16 @@ impl<F: Face> Client<F> {
     }
 
     fn transmit(&mut self, frame: Transmit) {
-        self.counters.counts.frames_sent += 1;
-        self.counters.counts.bytes_sent += match &frame {
-            Transmit::Text(text) => text.len() as u64,
-            Transmit::Binary(bytes) => bytes.len() as u64,
-        };
+        self.count_sent(&frame);
         self.carry(frame);
     }
 
-    fn transmit_call(&mut self, key: Option<u64>, call: &Call) {
-        for frame in self.link.request(key, call, self.calendar.unix_ms(self.now)) {
-            self.transmit(frame);
-        }
+    fn count_sent(&mut self, frame: &Transmit) {
+        self.counters.counts.frames_sent += 1;
+        self.counters.counts.bytes_sent += match frame {
+            Transmit::Text(text) => text.len() as u64,
+            Transmit::Binary(bytes) => bytes.len() as u64,
+        };
     }
 
     fn online(&self) -> Option<&Online> {

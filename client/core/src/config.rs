@@ -31,6 +31,9 @@ pub struct Config {
     pub dedup_window: usize,
     /// What becomes of messages that cannot be sent now.
     pub queue: QueuePolicy,
+    /// Whether the tabs of one user and server share a connection ([`crate::Output::Group`]); on the Socket.IO
+    /// binding only.
+    pub shared: bool,
 }
 
 /// Which wire the server is spoken to on.
@@ -112,6 +115,7 @@ impl Default for Config {
             gap_patience_ms: 2_000,
             dedup_window: 1_000,
             queue: QueuePolicy::default(),
+            shared: false,
         }
     }
 }

@@ -69,6 +69,10 @@
 //! assert_eq!(timeout.at_ms, 5_000);
 //! ```
 //!
+//! Tabs of one browser may share a connection ([`Config::shared`]): each has a core, and one of them the transport.
+//! [`Output::Group`] says what to tell the others, [`handle_post`](Client::handle_post) takes what they say, and the
+//! lock of the group decides who leads ([`handle_leading`](Client::handle_leading)).
+//!
 //! # Payloads
 //!
 //! Outbound, a payload is JSON text that some encoder made ([`bmt_shared::payload::Payload`]). Inbound, envelopes
@@ -103,6 +107,7 @@ mod queue;
 mod random;
 mod request;
 mod subscription;
+mod tabs;
 mod token;
 
 pub use client::{Client, Publishing};
@@ -117,3 +122,4 @@ pub use output::{
 };
 pub use state::{ConnectionState, Status};
 pub use stats::Stats;
+pub use tabs::{GroupChange, Post};

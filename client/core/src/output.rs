@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::entry::QueueChange;
 use crate::event::Event;
+use crate::tabs::GroupChange;
 
 /// One thing for the driver to do, or to tell.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +30,8 @@ pub enum Output<P> {
     Persist(QueueChange),
     /// Get or give back the lock under which tabs send the stored queue.
     Lock(LockChange),
+    /// Join the tabs that share a connection, leave them, or say something to them.
+    Group(GroupChange),
     /// Tell the application.
     Event(Event<P>),
     /// There is nothing more to do until a call of the driver's, at the latest
@@ -142,4 +145,6 @@ pub enum TimeoutReason {
     QueueRetry,
     /// The lock of the stored queue was waited for long enough.
     Lock,
+    /// A tab behind this one's connection has been silent for too long, or this one begins to lead.
+    Tab,
 }

@@ -29,6 +29,8 @@ pub(crate) struct Subscription<P> {
     pub(crate) waiters: Vec<RequestId>,
     /// Refusals in a row that were for the moment only.
     pub(crate) refusals: u32,
+    /// It is asked for in a request of its own: a batch with it, or with one beside it, cannot be shared.
+    pub(crate) is_alone: bool,
 }
 
 /// How a subscription stands on the present connection.
@@ -57,7 +59,7 @@ pub(crate) enum Accepted<P> {
     /// It waits; the one before it is missing.
     Held,
     /// It is of a subscription before this one, which begins at its reply.
-    Early,
+    Early(Message<P>),
 }
 
 impl<P> Subscription<P> {
@@ -72,6 +74,7 @@ impl<P> Subscription<P> {
             broken_at: None,
             waiters: Vec::new(),
             refusals: 0,
+            is_alone: false,
         }
     }
 
@@ -89,7 +92,7 @@ impl<P> Subscription<P> {
     /// nothing can be told about its order.
     pub(crate) fn accept(&mut self, message: Message<P>, server_tells_positions: bool) -> Accepted<P> {
         if self.cursor.is_none() && server_tells_positions && matches!(self.standing, Standing::Asked(_)) {
-            return Accepted::Early;
+            return Accepted::Early(message);
         }
         let Some(cursor) = self.cursor.as_mut().filter(|_| message.seq > 0) else {
             return Accepted::Deliver(message);
@@ -101,11 +104,16 @@ impl<P> Subscription<P> {
             cursor.seq = message.seq;
             return Accepted::Deliver(message);
         }
-        // What is beyond the bound is not kept: it is above the cursor, so a later recovery brings it.
+        self.hold(message);
+        Accepted::Held
+    }
+
+    /// Keeps a message until what is before it is there. What is beyond the bound is not kept: it is above the cursor,
+    /// so a later recovery brings it.
+    pub(crate) fn hold(&mut self, message: Message<P>) {
         if self.held.len() < RECOVERY_MESSAGES {
             self.held.insert(message.seq, message);
         }
-        Accepted::Held
     }
 
     /// Takes a message of a recovery or a page, which may skip seqs.

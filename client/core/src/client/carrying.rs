@@ -8,6 +8,7 @@ use crate::face::Face;
 use crate::link::{Link, socketio_path};
 use crate::output::{Output, Transmit};
 use crate::polling::{Polling, Upgrade};
+use crate::tabs::{Kind, TabLink};
 
 /// See the [module](self).
 #[derive(Debug, Default)]
@@ -15,11 +16,19 @@ pub(super) enum Carrier {
     #[default]
     Socket,
     Polling(Box<Polling>),
+    /// The tab that leads those who share a connection.
+    Tab(TabLink),
 }
 
 impl<F: Face> Client<F> {
     /// Begins to open what carries the next connection.
     pub(super) fn open_carrier(&mut self) {
+        if !self.open_behind_a_tab() {
+            self.open_transport();
+        }
+    }
+
+    pub(super) fn open_transport(&mut self) {
         if self.network.begins_with_polling(&self.config) {
             return self.open_polling();
         }
@@ -42,6 +51,9 @@ impl<F: Face> Client<F> {
 
     /// The server has not said a word on what was opened: another way, or another attempt.
     pub(super) fn not_spoken(&mut self, reason: &'static str) {
+        if self.leader_is_silent() {
+            return;
+        }
         self.close_transport(CloseCode::Normal, reason);
         if !self.fall_back() {
             self.lost(CloseCode::Abnormal.number(), reason, AfterClose::Reconnect);
@@ -57,6 +69,7 @@ impl<F: Face> Client<F> {
     pub(super) fn note_handshake(&mut self, handshake: &Handshake<'_>) {
         match &mut self.carrier {
             Carrier::Socket => self.network.socket_spoke(),
+            Carrier::Tab(_) => {}
             Carrier::Polling(polling) => polling.opened(handshake),
         }
     }
@@ -83,6 +96,11 @@ impl<F: Face> Client<F> {
     pub(super) fn close_carrier(&mut self, code: u16, reason: &'static str) {
         let has_socket = match &mut self.carrier {
             Carrier::Socket => true,
+            Carrier::Tab(link) => {
+                let leader = link.leader;
+                self.post(Kind::Bye, leader, "", &[]);
+                false
+            }
             Carrier::Polling(polling) => {
                 if let Some(last) = polling.last_fetch(&mut self.fetches) {
                     self.outputs.push_back(Output::Fetch(last));
@@ -104,6 +122,8 @@ impl<F: Face> Client<F> {
         match &mut self.carrier {
             Carrier::Socket => self.outputs.push_back(Output::Transmit(frame)),
             Carrier::Polling(polling) => polling.send(frame),
+            // Requests go as posts, and nothing else is said to a leader.
+            Carrier::Tab(_) => {}
         }
     }
 }

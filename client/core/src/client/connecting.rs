@@ -31,14 +31,11 @@ impl<F: Face> Client<F> {
     /// Says good-bye and stays away. The queue and the wanted subscriptions are kept for the next `connect`.
     pub fn disconnect(&mut self, now: Now) {
         self.set_now(now);
-        if self.connection.online().is_some()
-            && let Some(farewell) = self.link.farewell()
-        {
-            self.transmit(farewell);
-        }
+        self.say_farewell();
         self.close_transport(CloseCode::Normal, "client disconnect");
         self.end(CloseCode::Normal.number(), "client disconnect", false);
         self.cancel_calls();
+        self.leave_group();
         self.connection.phase = Phase::Idle;
         self.connection.state.next_retry_at = None;
         self.set_status(Status::Disconnected, Some("client disconnect".to_owned()));
@@ -162,7 +159,7 @@ impl<F: Face> Client<F> {
         self.connection.phase = Phase::Greeting { until };
     }
 
-    fn retry_early(&mut self) {
+    pub(super) fn retry_early(&mut self) {
         if self.is_due(self.connection.floor_ms) {
             self.attempt();
         } else {
@@ -241,13 +238,14 @@ impl<F: Face> Client<F> {
 
     /// The attempt or the connection is over: what comes next.
     pub(super) fn lost(&mut self, code: u16, reason: &str, after: AfterClose) {
-        if after == AfterClose::DropMessageAndReconnect {
-            self.drop_too_large();
-        }
         let reason = match &self.connection.closing {
             Some(closing) if !closing.reason.is_empty() => closing.reason.clone(),
             _ => reason.to_owned(),
         };
+        let is_a_tabs_fault = self.tell_tabs_of_end(code, &reason, after);
+        if after == AfterClose::DropMessageAndReconnect && !is_a_tabs_fault {
+            self.drop_too_large();
+        }
         self.connection.state.error = Some(reason.clone());
         let comes_back = self.config.reconnect.enabled && after != AfterClose::Stay;
         self.end(code, &reason, comes_back);
@@ -259,6 +257,9 @@ impl<F: Face> Client<F> {
                 self.schedule(reason);
             }
             AfterClose::Reconnect | AfterClose::DropMessageAndReconnect => self.schedule(reason),
+        }
+        if matches!(self.connection.phase, Phase::GivenUp) {
+            self.leave_group();
         }
     }
 
@@ -315,7 +316,7 @@ impl<F: Face> Client<F> {
     }
 
     /// Ends what lived on the transport.
-    fn end(&mut self, code: u16, reason: &str, will_reconnect: bool) {
+    pub(super) fn end(&mut self, code: u16, reason: &str, will_reconnect: bool) {
         let was_online = self.connection.online().is_some();
         // Whatever asks from here on finds no connection.
         self.connection.phase = Phase::GivenUp;

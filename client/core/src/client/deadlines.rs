@@ -22,6 +22,7 @@ impl<F: Face> Client<F> {
         self.request_deadlines();
         self.subscription_deadlines();
         self.queue_deadlines();
+        self.tab_deadlines();
     }
 
     /// The next deadline of all.
@@ -58,10 +59,12 @@ impl<F: Face> Client<F> {
         let retry = self.queue_retry_at.filter(|_| is_online);
         next.or(TimeoutReason::QueueRetry, retry);
         next.or(TimeoutReason::QueueExpiry, self.next_expiry());
+        next.or(TimeoutReason::Tab, self.tabs.leads_at);
+        next.or(TimeoutReason::Tab, self.tabs.hub.next_deadline());
         next.0
     }
 
-    fn connection_deadlines(&mut self) {
+    pub(super) fn connection_deadlines(&mut self) {
         match &mut self.connection.phase {
             Phase::Token { until } if *until <= self.now.monotonic_ms => {
                 let why = "the application gave no token in time";

@@ -10,6 +10,7 @@ use crate::event::Event;
 use crate::face::{Face, RequestKind};
 use crate::request::Purpose;
 use crate::state::Status;
+use crate::tabs::TAB_HEARTBEAT_MS;
 
 impl<F: Face> Client<F> {
     /// The server greeted: tell, subscribe again, send what waits, begin the heartbeats, in this order (SPEC §9).
@@ -23,7 +24,8 @@ impl<F: Face> Client<F> {
         self.connection.attempts_since_greeting = 0;
         self.connection.state.last_connected = Some(self.now.unix_ms);
         self.connection.state.error = None;
-        let server_ms = connected.server_time.unwrap_or(connected.timestamp);
+        let told_ms = self.tabs_server_ms().or(connected.server_time);
+        let server_ms = told_ms.unwrap_or(connected.timestamp);
         self.connection.user = Some(connected.user.user_id.clone());
         self.connection.phase = Phase::Online(Box::new(Online {
             connected: connected.clone(),
@@ -43,10 +45,16 @@ impl<F: Face> Client<F> {
         self.learn_time(server_ms);
         self.begin_flush();
         self.send_waiting_calls();
+        self.announce();
     }
 
     fn next_heartbeat(&self) -> Heartbeat {
-        match self.config.heartbeat_interval_ms {
+        let interval = self.config.heartbeat_interval_ms;
+        match interval {
+            // Without heartbeats of its own, a tab would never learn that the leader hangs.
+            0 | TAB_HEARTBEAT_MS.. if self.is_behind_a_tab() => Heartbeat::Due {
+                at: self.after(TAB_HEARTBEAT_MS),
+            },
             0 => Heartbeat::Off,
             interval => Heartbeat::Due {
                 at: self.after(interval),
@@ -81,13 +89,19 @@ impl<F: Face> Client<F> {
         {
             online.heartbeat = next;
             let latency = now.saturating_sub(sent_at);
-            self.counters.latency(latency);
-            self.tell(Event::Latency(latency));
+            // That of a post says nothing of the server.
+            if !self.is_behind_a_tab() {
+                self.counters.latency(latency);
+                self.tell(Event::Latency(latency));
+            }
         }
     }
 
     /// A heartbeat's answer is overdue: the connection is dead, or the server is of the seeds and has none.
     pub(super) fn heartbeat_missed(&mut self) {
+        if self.leader_hangs() {
+            return;
+        }
         match self.connection.online_mut() {
             Some(online) if !online.is_full() => online.heartbeat = Heartbeat::Off,
             Some(_) => self.give_up(CloseCode::HeartbeatTimeout, "heartbeat timeout"),

@@ -29,6 +29,10 @@ impl<F: Face> Client<F> {
         if !self.connection.has_transport() || self.probe_answered(frame) {
             return;
         }
+        self.receive(frame);
+    }
+
+    pub(super) fn receive(&mut self, frame: Frame<'_>) {
         self.count_received(match frame {
             Frame::Text(text) => text.len(),
             Frame::Binary(bytes) => bytes.len(),
@@ -111,17 +115,27 @@ impl<F: Face> Client<F> {
                 key,
                 body,
                 attachments,
-            } => self.handle_reply(key, &body, &attachments),
+            } => {
+                if !self.hand_on_reply(key, &body, &attachments) {
+                    self.handle_reply(key, &body, &attachments);
+                }
+            }
             Inbound::Enveloped(enveloped) => self.handle_enveloped(&enveloped),
             Inbound::RawError(body) => self.handle_stray_reply(body),
         }
     }
 
-    fn handle_event(&mut self, name: &str, body: &str, attachments: &[Bytes]) {
+    pub(super) fn handle_event(&mut self, name: &str, body: &str, attachments: &[Bytes]) {
         // A failure of a request without a callback (SPEC §4).
         if name == "ack" {
             return self.handle_stray_reply(body);
         }
+        if self.share_event(name, body, attachments) {
+            self.parse_event(name, body, attachments);
+        }
+    }
+
+    pub(super) fn parse_event(&mut self, name: &str, body: &str, attachments: &[Bytes]) {
         match self.face.parse_event(name, body, attachments) {
             Ok(Some(Parsed::Event(event))) => self.handle_server_event(event),
             Ok(Some(Parsed::Whole(name, body))) => self.tell(Event::Whole { name, body }),
@@ -227,7 +241,9 @@ impl<F: Face> Client<F> {
                 self.confirm_owed(owed);
             }
             Accepted::Held => self.mind_gap(&topic),
-            Accepted::Early => {}
+            // The answer tells which of them it covers: another tab's subscription brings what follows.
+            Accepted::Early(message) if self.config.shared => subscription.hold(message),
+            Accepted::Early(_) => {}
         }
     }
 

@@ -297,18 +297,29 @@ impl<F: Face> Client<F> {
 
     /// The server closed the connection over a frame that was too large: the largest message on its way did it.
     pub(super) fn drop_too_large(&mut self) {
-        let sent = self
-            .queue
-            .slots()
-            .filter(|slot| slot.standing != SlotStanding::Ready);
-        let largest = sent.max_by_key(|slot| slot.entry.publish.payload.size_bytes());
-        if let Some(id) = largest.map(|slot| slot.entry.message_id.clone()) {
+        if let Some(id) = self.largest_sent().map(|entry| entry.message_id.clone()) {
             let failure = Failure::new(
                 ErrorCode::MessageTooLarge,
                 "the server closed the connection over the size of this message; send less, or upload a file",
             );
             self.reject(&id, failure);
         }
+    }
+
+    /// How many bytes the largest message has that is on its way.
+    pub(super) fn largest_in_flight(&self) -> usize {
+        self.largest_sent()
+            .map_or(0, |entry| entry.publish.payload.size_bytes())
+    }
+
+    fn largest_sent(&self) -> Option<&Entry> {
+        let slots = self
+            .queue
+            .slots()
+            .filter(|slot| slot.standing != SlotStanding::Ready);
+        slots
+            .map(|slot| &slot.entry)
+            .max_by_key(|entry| entry.publish.payload.size_bytes())
     }
 
     pub(super) fn queue_deadlines(&mut self) {

@@ -105,7 +105,11 @@ impl<F: Face> Client<F> {
     fn ask_for(&mut self, is_due: &dyn Fn(&Subscription<F::Payload>) -> bool) {
         let Some(online) = self.online() else { return };
         let is_full = online.is_full();
-        let most = online.connected.limits.as_ref().map_or(1, most_topics);
+        let mut most = online.connected.limits.as_ref().map_or(1, most_topics);
+        let is_alone = |known: &Subscription<F::Payload>| known.is_alone && is_due(known);
+        if self.subscriptions.values().any(is_alone) {
+            most = 1;
+        }
         let wanted: Vec<Subscribe> = self
             .subscriptions
             .values()
@@ -142,6 +146,19 @@ impl<F: Face> Client<F> {
         topics: &[ChannelName],
         result: Result<Reply<F::Payload>, ClientError>,
     ) {
+        if topics.len() > 1
+            && let Err(ClientError::Refused(failure)) = &result
+            && failure.code == ErrorCode::InvalidOperation
+        {
+            // One of them cannot be shared with another tab: each for itself, so that the others can.
+            for subscription in self.subscriptions.values_mut() {
+                if topics.contains(&subscription.want.topic) && subscription.waits_for(key) {
+                    subscription.is_alone = true;
+                    subscription.standing = Standing::Wanted;
+                }
+            }
+            return self.subscribe_wanted();
+        }
         let results: Vec<Result<Reply<F::Payload>, ClientError>> = match result {
             Ok(Reply::Batch(replies)) => replies
                 .into_iter()
@@ -184,6 +201,7 @@ impl<F: Face> Client<F> {
             return;
         };
         subscription.refusals = 0;
+        subscription.is_alone = false;
         subscription.standing = Standing::Live;
         // Whatever is still missing after this answer has its usual time.
         subscription.stop_waiting();
@@ -267,6 +285,7 @@ impl<F: Face> Client<F> {
                     .unwrap_or_else(|| Failure::new(ErrorCode::SubscribeFailed, error.to_string()));
                 self.answer_waiters(topic, &Err(error.clone()));
                 self.subscriptions.remove(topic);
+                self.let_go(topic);
                 return self.tell(Event::SubscribeFailed {
                     topic: topic.clone(),
                     failure,

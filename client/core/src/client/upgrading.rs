@@ -18,7 +18,7 @@ impl<F: Face> Client<F> {
     /// What is due next on the way to a WebSocket.
     pub(super) fn upgrade_deadline(&self) -> Option<u64> {
         match &self.carrier {
-            Carrier::Socket => None,
+            Carrier::Socket | Carrier::Tab(_) => None,
             Carrier::Polling(polling) => match polling.upgrade {
                 Upgrade::None => None,
                 Upgrade::Due { at } => Some(at),

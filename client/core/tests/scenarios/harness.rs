@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use bmt_client_core::event::{Received, StateChange};
 use bmt_client_core::{
-    Client, ClientError, Config, Connect, Entry, Event, Fetch, Frame, LockChange, Native, Now, Output,
-    QueueChange, RequestId, Status, Timeout, Transmit,
+    Client, ClientError, Config, Connect, Entry, Event, Fetch, Frame, GroupChange, LockChange, Native, Now,
+    Output, QueueChange, RequestId, Status, Timeout, Transmit,
 };
 use bmt_shared::channel::ChannelName;
 use bmt_shared::codec::{engineio, socketio};
@@ -39,6 +39,8 @@ pub(crate) struct World {
     pub(crate) aborts: u32,
     pub(crate) closes: Vec<u16>,
     pub(crate) locks: Vec<LockChange>,
+    /// What was to be said or done about the tabs that share a connection, until it is.
+    pub(crate) group: Vec<GroupChange>,
     /// The application's answer when asked for a token.
     pub(crate) token: Result<Option<String>, String>,
     pub(crate) tokens_asked: u32,
@@ -87,6 +89,7 @@ impl World {
             aborts: 0,
             closes: Vec::new(),
             locks: Vec::new(),
+            group: Vec::new(),
             token: Ok(Some("t".to_owned())),
             tokens_asked: 0,
             log: Vec::new(),
@@ -149,6 +152,7 @@ impl World {
                     assert!(self.stored.remove(&id).is_some(), "{id} was not stored");
                 }
                 Output::Lock(change) => self.locks.push(change),
+                Output::Group(change) => self.group.push(change),
                 Output::Event(event) => {
                     self.log.push(event_word(&event));
                     self.events.push(event);
@@ -170,7 +174,7 @@ impl World {
         self.set_clock(target);
     }
 
-    fn set_clock(&mut self, monotonic_ms: u64) {
+    pub(crate) fn set_clock(&mut self, monotonic_ms: u64) {
         let passed = monotonic_ms - self.now.monotonic_ms;
         self.now.unix_ms += passed;
         self.server_ms += passed;

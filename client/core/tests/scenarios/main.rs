@@ -18,5 +18,6 @@ mod queue;
 mod raw;
 mod requests;
 mod seeds;
+mod shared;
 mod subscriptions;
 mod tabs;

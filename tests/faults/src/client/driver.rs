@@ -235,7 +235,7 @@ impl Driver {
                 }
                 Output::Event(told) => self.tell(told),
                 Output::Fetch(_) | Output::Abort => unreachable!("these clients want a WebSocket alone"),
-                Output::Persist(_) | Output::Lock(_) => {}
+                Output::Persist(_) | Output::Lock(_) | Output::Group(_) => {}
             }
         }
     }

@@ -1,0 +1,227 @@
+//! Tabs of one browser that share a connection.
+
+mod browser;
+mod handover;
+mod holds;
+
+use bmt_client_core::{Event, Status};
+use bmt_shared::payload::Payload;
+use bmt_shared::request::Publish;
+use serde_json::{Value, json};
+
+use crate::harness::{message, published, subscribed, text, topic};
+use browser::Browser;
+
+#[test]
+fn one_tab_connects_and_the_others_are_greeted_by_it() {
+    let browser = Browser::greeted(3);
+    assert_eq!(browser.leader(), 0);
+    for tab in 0..3 {
+        assert_eq!(browser.tabs[tab].client.status(), Status::Connected);
+        assert_eq!(browser.tabs[tab].client.user().unwrap().user_id.as_str(), "alice");
+    }
+    assert!(
+        browser.tabs[1..]
+            .iter()
+            .all(|tab| tab.connects.is_empty() && tab.frames.is_empty())
+    );
+}
+
+#[test]
+fn a_tab_takes_the_time_from_the_leader_and_not_from_its_old_greeting() {
+    let mut browser = Browser::greeted(1);
+    browser.advance(3_600_000);
+    browser.open_tab();
+    let (leader, late) = (&browser.tabs[0], &browser.tabs[1]);
+    assert_eq!(late.client.status(), Status::Connected);
+    assert_eq!(late.client.unix_ms(late.now), leader.client.unix_ms(leader.now));
+}
+
+#[test]
+fn a_message_goes_to_the_tabs_that_subscribed_to_its_channel_once_each() {
+    let mut browser = Browser::greeted(3);
+    browser.subscribed(1, "public:a", 0);
+    browser.subscribed(2, "public:a", 0);
+    browser.subscribed(0, "public:b", 0);
+    browser.server_says("message", &message("public:a", 1));
+    browser.server_says("message", &message("public:b", 1));
+    browser.server_says("message", &message("public:a", 2));
+    assert_eq!(browser.seqs(), [vec![1], vec![1, 2], vec![1, 2]]);
+}
+
+#[test]
+fn an_answer_goes_to_the_tab_that_asked() {
+    let mut browser = Browser::greeted(3);
+    let asked: Vec<_> = (0..3)
+        .map(|tab| browser.publish(tab, "public:a", &format!("m{tab}")))
+        .collect();
+    let requests = browser.requests();
+    assert_eq!(requests.len(), 3, "{requests:?}");
+    for (seq, request) in requests.iter().enumerate().rev() {
+        browser.reply(request, &published(&request.body, seq as u64 + 1));
+    }
+    for (tab, id) in asked.into_iter().enumerate() {
+        assert!(browser.tabs[tab].is_answered(id), "{tab}");
+        assert_eq!(browser.tabs[tab].client.queue_len(), 0);
+    }
+}
+
+#[test]
+fn a_refusal_of_the_server_goes_to_the_tab_that_asked() {
+    let mut browser = Browser::greeted(2);
+    let id = browser.act(1, |client, now| {
+        client.history(
+            now,
+            bmt_shared::request::HistoryQuery {
+                topic: topic("private:x"),
+                range: bmt_shared::request::HistoryRange::Newest,
+                limit: 1,
+            },
+        )
+    });
+    let request = browser.request();
+    browser.reply(&request, &crate::harness::failed("permission_denied", None));
+    assert_eq!(
+        browser.tabs[1].answer(id).unwrap_err().code(),
+        "permission_denied"
+    );
+}
+
+#[test]
+fn a_tab_that_subscribes_late_loses_nothing_between_its_request_and_the_answer() {
+    let mut browser = Browser::greeted(2);
+    browser.subscribed(0, "public:a", 0);
+    browser.subscribe(1, "public:a");
+    let request = browser.request();
+    // The server read its history at 1; what it said meanwhile overtook the answer.
+    browser.server_says("message", &message("public:a", 1));
+    browser.server_says("message", &message("public:a", 2));
+    browser.reply(&request, &subscribed("public:a", 1, &json!({})));
+    browser.server_says("message", &message("public:a", 3));
+    assert_eq!(browser.seqs(), [vec![1, 2, 3], vec![2, 3]]);
+}
+
+#[test]
+fn a_tab_recovers_what_it_alone_misses() {
+    let mut browser = Browser::greeted(2);
+    browser.subscribed(0, "public:a", 0);
+    browser.subscribed(1, "public:a", 2);
+    browser.server_says("message", &message("public:a", 3));
+    let request = browser.request();
+    assert_eq!(
+        request.body["since"]["seq"], 0,
+        "the first tab asks for what is before 3"
+    );
+    let missed: Vec<Value> = vec![message("public:a", 1), message("public:a", 2)];
+    browser.reply(
+        &request,
+        &subscribed("public:a", 2, &json!({"recovered": true, "messages": missed})),
+    );
+    assert_eq!(browser.seqs(), [vec![1, 2, 3], vec![3]]);
+}
+
+#[test]
+fn binary_parts_go_both_ways() {
+    let mut browser = Browser::greeted(2);
+    browser.subscribed(1, "public:a", 0);
+    let placeholder = json!({"blob": {"_placeholder": true, "num": 0}});
+    let payload = Payload::encode(&placeholder).unwrap();
+    let payload = payload.with_attachments(vec![bytes::Bytes::from_static(&[1, 2, 3])]);
+    browser
+        .act(1, |client, now| {
+            client.publish(now, Publish::new(topic("public:a"), payload), None)
+        })
+        .unwrap();
+    let sent = browser.tabs[0].frames.pop().unwrap();
+    assert!(sent.starts_with("451-"), "{sent}");
+    assert_eq!(browser.tabs[0].binary, [[1, 2, 3]]);
+
+    let mut body = message("public:a", 1);
+    body["payload"] = placeholder;
+    browser.server_sends(&format!("451-{}", json!(["message", body])));
+    browser.server_sends_bytes(&[7, 8]);
+    let events = std::mem::take(&mut browser.tabs[1].events);
+    let parts: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Message(received) => Some(received.message.payload.attachments().to_vec()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(parts, [[bytes::Bytes::from_static(&[7, 8])]]);
+}
+
+#[test]
+fn a_signal_reaches_the_other_tabs_and_the_server() {
+    let mut browser = Browser::greeted(3);
+    for tab in 0..3 {
+        browser.subscribed(tab, "public:a", 0);
+    }
+    for (tab, signals) in [(1, [1, 0, 1]), (0, [0, 1, 1])] {
+        browser
+            .act(tab, |client, now| {
+                client.signal(now, topic("public:a"), text("typing"))
+            })
+            .unwrap();
+        assert_eq!(browser.request().name, "signal");
+        let heard = browser.tabs.iter_mut().map(|tab| {
+            let events = std::mem::take(&mut tab.events);
+            events
+                .iter()
+                .filter(|event| matches!(event, Event::Signal(_)))
+                .count()
+        });
+        assert_eq!(heard.collect::<Vec<_>>(), signals, "said in {tab}");
+    }
+}
+
+#[test]
+fn a_connection_over_long_polling_is_shared_too() {
+    let mut browser = Browser::new(2);
+    browser.connect(0);
+    browser.tabs[0].block_socket();
+    let poll = browser.tabs[0].greet_over_polling();
+    browser.settle();
+    browser.connect(1);
+    assert_eq!(browser.tabs[1].client.status(), Status::Connected);
+    browser.subscribe(1, "public:a");
+    let sent = browser.tabs[0].fetch().body.unwrap_or_default();
+    assert!(sent.contains(r#""topic":"public:a""#), "{sent}");
+    let answer = format!("431{}", json!([subscribed("public:a", 0, &json!({}))]));
+    let event = format!("42{}", json!(["message", message("public:a", 1)]));
+    browser.tabs[0].respond(&poll, &format!("{answer}\u{1e}{event}"));
+    browser.settle();
+    assert_eq!(browser.tabs[1].seqs(), [1]);
+}
+
+#[test]
+fn users_do_not_share_and_tokens_of_nobody_knows_whom_do_not_either() {
+    let mut browser = Browser::new(3);
+    browser.tabs[1].token = Ok(Some(browser::token("bob")));
+    browser.tabs[2].token = Ok(Some("opaque".to_owned()));
+    for tab in 0..3 {
+        browser.connect(tab);
+        assert_eq!(browser.tabs[tab].connects.len(), 1, "{tab} connects by itself");
+    }
+}
+
+#[test]
+fn what_others_say_on_the_bus_is_nothing() {
+    let mut browser = Browser::greeted(2);
+    for garbage in [
+        "",
+        "down",
+        "42[\"message\",{}]",
+        "down 1 0 99\n42[\"x\"]",
+        "ended 9 0 0\n1000 0 3 0 no",
+        "lead x 0 0\n1",
+    ] {
+        for tab in 0..2 {
+            browser.act(tab, |client, now| client.handle_post(now, garbage, &[]));
+        }
+    }
+    for tab in 0..2 {
+        assert_eq!(browser.tabs[tab].client.status(), Status::Connected, "{tab}");
+    }
+    assert_eq!(browser.leader(), 0);
+}
