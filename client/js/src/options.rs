@@ -30,6 +30,7 @@ pub(crate) fn client(url: &str, given: JsValue) -> Options {
     };
     options.web_socket = given.get("webSocket").dyn_into::<Function>().ok();
     let config = &mut options.config;
+    take(&mut config.shared, given.flag("shared"));
     take(&mut config.transports, transports(&given));
     if given.text("protocol").as_deref() == Some("raw") {
         config.binding = Binding::Raw;

@@ -4,6 +4,7 @@
 //! token, a lock that nobody else wants) puts its word into `inbox`, so that no mutation happens while outputs
 //! are being done. Listeners are called last, with nothing borrowed: they may call anything.
 
+mod group;
 mod storage;
 
 use std::cell::{Cell, RefCell};
@@ -11,8 +12,8 @@ use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
 use bmt_client_core::{
-    Client, ClientError, Connect, Event, Face, Fetch, FetchId, Frame, LockChange, Now, Output, RequestId,
-    Response, Timeout, Transmit,
+    Client, ClientError, Connect, Event, Face, Fetch, FetchId, Frame, LockChange, Now, Output, Post,
+    RequestId, Response, Timeout, Transmit,
 };
 use bmt_shared::reply::Reply;
 
@@ -20,7 +21,7 @@ use crate::clock;
 use crate::fetch::{self, Polls};
 use crate::journal::Journal;
 use crate::listeners::Listeners;
-use crate::locks::FlushLock;
+use crate::locks::TabLock;
 use crate::options::{Options, http_url, socket_url};
 use crate::page::{Page, PageEvent, is_offline};
 use crate::pending::{Answer, Pending, pending};
@@ -40,6 +41,9 @@ enum Word {
     Timeout,
     Page(PageEvent),
     Lock(bool),
+    /// Of the group that was joined as this one.
+    Post(u32, Post),
+    Leading(u32, bool),
 }
 
 /// What the application is told, in order.
@@ -62,8 +66,13 @@ pub(crate) struct Driver<F: Face + 'static> {
     /// Listened to from `connect` to `disconnect`; in between nothing of the host may point here.
     page: RefCell<Option<Page>>,
     journal: RefCell<Journal>,
-    lock: FlushLock,
+    lock: TabLock,
     tidying: storage::Tidying,
+    /// Names the present group, so that words of the one before are known as such.
+    joined: Cell<u32>,
+    group: RefCell<Option<group::Group>>,
+    /// Told by the first `connect`.
+    unshared: Cell<Option<Warning>>,
     inbox: RefCell<VecDeque<Word>>,
     outbox: RefCell<VecDeque<Told<F::Payload>>>,
     busy: Cell<Busy>,
@@ -88,6 +97,8 @@ impl<F: Face + 'static> Driver<F> {
         options.config.server.clone_from(&origin);
         options.config.seed = clock::random();
         options.config.queue.shared = journal.store().is_some();
+        let unshared = group::unshared(&options, journal.store());
+        options.config.shared &= unshared.is_none();
         if options.config.path.is_none() && !options.base_path().is_empty() {
             options.config.path = Some(format!("{}/socket.io/", options.base_path()));
         }
@@ -105,9 +116,12 @@ impl<F: Face + 'static> Driver<F> {
                 polls: RefCell::new(None),
                 timer: RefCell::new(None),
                 page: RefCell::new(None),
-                lock: FlushLock::new(crate::journal::KEY, journal.store(), on_held),
+                lock: TabLock::new(crate::journal::KEY, journal.store(), on_held),
                 journal: RefCell::new(journal),
                 tidying: storage::Tidying::default(),
+                joined: Cell::new(0),
+                group: RefCell::new(None),
+                unshared: Cell::new(unshared),
                 inbox: RefCell::new(VecDeque::new()),
                 outbox: RefCell::new(VecDeque::new()),
                 busy: Cell::new(Busy::No),
@@ -125,6 +139,9 @@ impl<F: Face + 'static> Driver<F> {
         let weak = Rc::downgrade(self);
         let on_event: Rc<dyn Fn(PageEvent)> = Rc::new(move |event| Self::hear(&weak, Word::Page(event)));
         *self.page.borrow_mut() = Some(Page::watch(&on_event));
+        if let Some(warning) = self.unshared.take() {
+            self.outbox.borrow_mut().push_back(Told::Warning(warning));
+        }
         if is_offline() {
             self.inbox.borrow_mut().push_back(Word::Page(PageEvent::Offline));
         }
@@ -222,6 +239,7 @@ impl<F: Face + 'static> Driver<F> {
                 Output::Persist(change) => self.persist(change),
                 Output::Lock(LockChange::Acquire) => self.acquire_lock(),
                 Output::Lock(LockChange::Release) => self.release_lock(),
+                Output::Group(change) => self.change_group(change),
                 Output::Event(event) => self.outbox.borrow_mut().push_back(Told::Event(event)),
                 Output::Timeout(timeout) => return self.set_timer(timeout),
             }
@@ -259,9 +277,15 @@ impl<F: Face + 'static> Driver<F> {
                 self.lock_again();
             }
             Word::Page(PageEvent::Leaving) => {
+                core.handle_leaving(now);
                 drop(core);
                 self.lend_lock();
             }
+            Word::Post(joined, post) if joined == self.joined.get() => {
+                core.handle_post(now, &post.text, &post.attachments);
+            }
+            Word::Leading(joined, leads) if joined == self.joined.get() => core.handle_leading(now, leads),
+            Word::Post(..) | Word::Leading(..) => {}
             Word::Lock(held) => {
                 drop(core);
                 self.lock_changed(held, now);

@@ -41,6 +41,7 @@ mod warning;
 
 mod driver;
 
+mod bus;
 mod clock;
 mod fetch;
 mod global;

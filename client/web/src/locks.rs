@@ -1,5 +1,5 @@
-//! Which tab flushes the queue that tabs share (SPEC §9): Web Locks, or a lease in storage where they are
-//! missing. A host without storage shares nothing, so there the lock is held at once.
+//! Which tab flushes the queue that tabs share, and which one holds their connection (SPEC §9): Web Locks, or a lease in
+//! storage where they are missing. A host without storage has no queue to share, so there that lock is held at once.
 
 mod lease;
 mod web;
@@ -14,7 +14,7 @@ use web::WebLock;
 pub(crate) type OnHeld = Rc<dyn Fn(bool)>;
 
 /// One tab's place in the queue for the lock. Dropping it releases the lock.
-pub(crate) struct FlushLock(Kind);
+pub(crate) struct TabLock(Kind);
 
 enum Kind {
     Web(WebLock),
@@ -22,15 +22,21 @@ enum Kind {
     Alone(OnHeld),
 }
 
-impl FlushLock {
+impl TabLock {
     /// A lock of this name that is neither held nor asked for.
     pub(crate) fn new(name: &str, store: Option<&Store>, on_held: OnHeld) -> Self {
-        let Some(store) = store else {
-            return Self(Kind::Alone(on_held));
-        };
-        Self(match web::locks() {
-            Some(locks) => Kind::Web(WebLock::new(locks, name, on_held)),
-            None => Kind::Lease(Lease::new(store.clone(), name, on_held)),
+        match store {
+            Some(_) => Self::for_tabs(name, store, on_held),
+            None => Self(Kind::Alone(on_held)),
+        }
+    }
+
+    /// The same for what tabs share without storage: there it is a lock too, where the host has one.
+    pub(crate) fn for_tabs(name: &str, store: Option<&Store>, on_held: OnHeld) -> Self {
+        Self(match (web::locks(), store) {
+            (Some(locks), _) => Kind::Web(WebLock::new(locks, name, on_held)),
+            (None, Some(store)) => Kind::Lease(Lease::new(store.clone(), name, on_held)),
+            (None, None) => Kind::Alone(on_held),
         })
     }
 
@@ -39,6 +45,20 @@ impl FlushLock {
         match &self.0 {
             Kind::Web(lock) => lock.acquire(),
             Kind::Lease(lease) => lease.acquire(),
+            Kind::Alone(on_held) => on_held(true),
+        }
+    }
+
+    /// Whether tabs can have such a lock between them.
+    pub(crate) fn is_possible(store: Option<&Store>) -> bool {
+        web::locks().is_some() || store.is_some()
+    }
+
+    /// Takes the lock from whoever holds it, who is told that it is lost.
+    pub(crate) fn take_over(&self) {
+        match &self.0 {
+            Kind::Web(lock) => lock.take_over(),
+            Kind::Lease(lease) => lease.take_over(),
             Kind::Alone(on_held) => on_held(true),
         }
     }

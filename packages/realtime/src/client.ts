@@ -104,8 +104,14 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
   /**
    * @param serverUrl - the server's address, such as `https://realtime.example.com`; in a page, a path such as `/` or
    *   `/base` names the page's own server
+   * @throws {@link RealtimeError} `invalid_operation` for `shared` on the raw endpoint, whose connections are not shared
    */
   constructor(serverUrl: string, options: RealtimeOptions = {}) {
+    if (options.shared && options.protocol === "raw") {
+      throw new RealtimeError("A raw connection is not shared by tabs: leave out `shared`, or `protocol: \"raw\"`", {
+        code: "invalid_operation",
+      });
+    }
     this.serverUrl = serverUrl;
     this.#options = options;
     if (options.console) trace(this, options.console);

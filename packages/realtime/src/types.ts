@@ -324,6 +324,15 @@ export interface RealtimeOptions {
   protocol?: "socketio" | "raw";
   /** The client's own name, 128 printable ASCII characters at most; the raw endpoint says it back. */
   clientId?: string;
+  /**
+   * Whether the tabs of one browser share a connection: those of the same user, server and option. One of them holds
+   * it; when that tab is closed, frozen, hangs or crashes, another takes over, and nothing is lost or doubled. Each tab
+   * subscribes and publishes as if it were alone, but for a filter (`params`): one channel has one at a time, and a tab
+   * that asks for another is refused with `invalid_operation`. Needs `BroadcastChannel`, and Web Locks or storage: where
+   * they are missing, the tab connects by itself and the event `warning` says `not_shared`. Not with `protocol: "raw"`.
+   * Default `false`.
+   */
+  shared?: boolean;
   /** Prints every event and every request, for looking at what goes on: `true` for the host's console. Default off. */
   console?: boolean | Pick<Console, "debug">;
 }

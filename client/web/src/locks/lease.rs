@@ -62,6 +62,13 @@ impl Lease {
         }
     }
 
+    pub(super) fn take_over(&self) {
+        let inner = &self.0;
+        inner.write();
+        inner.phase.set(Phase::Written);
+        Inner::wait(inner, SETTLE_MS);
+    }
+
     pub(super) fn release(&self) {
         let inner = &self.0;
         inner.timer.borrow_mut().take();
@@ -97,11 +104,15 @@ impl Inner {
             Phase::Written | Phase::Held => (Phase::Waiting, SETTLE_MS + random() % SETTLE_MS),
         };
         this.phase.set(phase);
-        let weak = Rc::downgrade(this);
-        *this.timer.borrow_mut() = Some(Timer::after(again_ms, move || Self::step_if_alive(&weak)));
+        Self::wait(this, again_ms);
         if (was == Phase::Held) != (phase == Phase::Held) {
             (this.on_held)(phase == Phase::Held);
         }
+    }
+
+    fn wait(this: &Rc<Self>, ms: u64) {
+        let weak = Rc::downgrade(this);
+        *this.timer.borrow_mut() = Some(Timer::after(ms, move || Self::step_if_alive(&weak)));
     }
 
     fn step_if_alive(weak: &Weak<Self>) {

@@ -1,6 +1,6 @@
 //! The lock by the Web Locks API: the host hands it on when its holder is closed or crashes.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use js_sys::{Function, Object, Promise, Reflect};
@@ -26,6 +26,8 @@ struct Inner {
     name: JsValue,
     on_held: OnHeld,
     state: RefCell<State>,
+    /// Counts the requests: the end of an earlier one is none of the present one's.
+    round: Cell<u32>,
 }
 
 enum State {
@@ -43,17 +45,28 @@ impl WebLock {
             name: JsValue::from_str(name),
             on_held,
             state: RefCell::new(State::Idle),
+            round: Cell::new(0),
         }))
     }
 
     pub(super) fn acquire(&self) {
+        self.request(false);
+    }
+
+    pub(super) fn take_over(&self) {
+        self.release();
+        self.request(true);
+    }
+
+    fn request(&self, steals: bool) {
         let inner = &self.0;
         let controller = {
             let mut state = inner.state.borrow_mut();
             if !matches!(*state, State::Idle) {
                 return;
             }
-            let controller = AbortController::new().ok();
+            // What is stolen is had at once, so nothing could be aborted; the two options exclude each other.
+            let controller = AbortController::new().ok().filter(|_| !steals);
             *state = State::Asked(controller.clone());
             controller
         };
@@ -61,12 +74,22 @@ impl WebLock {
         if let Some(controller) = controller {
             let _ = Reflect::set(&options, &"signal".into(), &controller.signal());
         }
+        if steals {
+            let _ = Reflect::set(&options, &"steal".into(), &JsValue::TRUE);
+        }
+        let round = inner.round.get().wrapping_add(1);
+        inner.round.set(round);
         let asked = Rc::downgrade(inner);
+        let robbed = asked.clone();
         let granted = Closure::<dyn Fn(JsValue) -> JsValue>::new(move |_| hold(&asked)).into_js_value();
         let request = method(&inner.locks, "request").expect("looked for when the manager was found");
         match request.call3(&inner.locks, &inner.name, &options, &granted) {
-            // Rejected when the request is aborted; there is nothing to do then.
-            Ok(done) => promise::settle(done, |_| {}),
+            // Rejected when the request is aborted, where there is nothing to do, and when the lock is stolen.
+            Ok(done) => promise::settle(done, move |end| {
+                if end.is_err() {
+                    lose(&robbed, round);
+                }
+            }),
             // A sandboxed page may have the API and not the right: it shares with nobody.
             Err(_) => (inner.on_held)(true),
         }
@@ -86,6 +109,17 @@ impl WebLock {
 impl Drop for WebLock {
     fn drop(&mut self) {
         self.release();
+    }
+}
+
+/// Another tab has taken the lock away.
+fn lose(robbed: &Weak<Inner>, round: u32) {
+    let Some(inner) = robbed.upgrade().filter(|inner| inner.round.get() == round) else {
+        return;
+    };
+    let was = inner.state.replace(State::Idle);
+    if matches!(was, State::Held(_)) {
+        (inner.on_held)(false);
     }
 }
 
