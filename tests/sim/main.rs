@@ -42,6 +42,7 @@ fn check_part(part: u64) {
         total.reconnects > runs as u64 && total.recoveries > 0 && total.duplicates > 0,
         "{total:?}"
     );
+    assert!(total.reigns > runs as u64 && total.robberies > 0, "{total:?}");
     println!("{runs} seeds: {total:?}");
 }
 
@@ -145,6 +146,17 @@ fn a_message_that_is_handed_on_twice_is_found_out() {
         found
             .iter()
             .any(|violation| matches!(violation, Violation::SeenAgain(_))),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_channel_that_is_given_up_while_other_tabs_hold_it_is_found_out() {
+    let found = found(Sabotage::ForgetHolds);
+    assert!(
+        found
+            .iter()
+            .any(|violation| matches!(violation, Violation::Missed(_))),
         "{found:?}"
     );
 }

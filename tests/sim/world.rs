@@ -1,11 +1,12 @@
 //! One run: what happens when, between tabs, wires and the server.
 
+mod group;
 mod network;
 mod people;
 
 use std::collections::BTreeMap;
 
-use bmt_client_core::{LockChange, Output, QueueChange, Transmit};
+use bmt_client_core::{LockChange, Output, Post, QueueChange, Transmit};
 use bmt_shared::channel::ChannelName;
 use bmt_shared::id::MessageId;
 use bmt_shared::payload::Payload;
@@ -16,6 +17,7 @@ use crate::record::{Record, Violation};
 use crate::server::{Sabotage, Server};
 use crate::tab::Tab;
 use crate::wire::{Way, Wire, WireId};
+use group::Group;
 use people::Shared;
 
 /// How long everything has to come back after the trouble: a dead wire is noticed within 35 s, the longest delay
@@ -40,6 +42,9 @@ pub(crate) struct Outcome {
     pub(crate) recoveries: u64,
     pub(crate) duplicates: u64,
     pub(crate) happenings: u64,
+    /// Times that a tab came to lead those that share a connection, and that one took it from another.
+    pub(crate) reigns: u64,
+    pub(crate) robberies: u64,
 }
 
 impl Outcome {
@@ -52,6 +57,8 @@ impl Outcome {
         self.recoveries += other.recoveries;
         self.duplicates += other.duplicates;
         self.happenings += other.happenings;
+        self.reigns += other.reigns;
+        self.robberies += other.robberies;
     }
 }
 
@@ -97,6 +104,22 @@ enum Happening {
         tab: usize,
         load: u32,
     },
+    /// A tab says something to this one.
+    Post {
+        tab: usize,
+        load: u32,
+        post: Post,
+    },
+    /// A tab has the lock of its group, or lost it.
+    Leading {
+        tab: usize,
+        load: u32,
+        leads: bool,
+    },
+    /// A tab does nothing for a while.
+    Hang {
+        tab: usize,
+    },
     Heal,
     LastWord,
 }
@@ -114,6 +137,9 @@ pub(crate) struct World {
     server: Server,
     tabs: Vec<Tab>,
     people: Vec<Shared>,
+    groups: Vec<Group>,
+    /// Until when each tab hangs.
+    hangs: Vec<u64>,
     wires: BTreeMap<WireId, Wire>,
     last_wire: WireId,
     record: Record,
@@ -135,12 +161,25 @@ impl World {
                 tabs.push(Tab::new(tabs.len(), person, random.bits(), sabotage));
             }
         }
+        let mut stalls = Random::new(!seed);
+        for (person, _) in plan.people.iter().enumerate() {
+            let shares = stalls.per_mille(500);
+            // More tabs than others have: most of what can go wrong between them takes three.
+            while shares && tabs.iter().filter(|tab| tab.person == person).count() < 3 {
+                tabs.push(Tab::new(tabs.len(), person, stalls.bits(), sabotage));
+            }
+            for tab in tabs.iter_mut().filter(|tab| tab.person == person && shares) {
+                tab.share(stalls.bits());
+            }
+        }
         let topics = (0..plan.topics).map(|n| format!("public:{n}"));
         Self {
             now: 0,
             order: 0,
             agenda: BTreeMap::new(),
             people: plan.people.iter().map(|_| Shared::default()).collect(),
+            groups: plan.people.iter().map(|_| Group::default()).collect(),
+            hangs: vec![0; tabs.len()],
             server,
             tabs,
             wires: BTreeMap::new(),
@@ -155,7 +194,7 @@ impl World {
             trace: false,
             plan,
             random,
-            stalls: Random::new(!seed),
+            stalls,
         }
     }
 
@@ -175,6 +214,10 @@ impl World {
                 break;
             }
             self.now = at;
+            if let Some(until) = self.wakes_at(&happening) {
+                self.at(until, happening);
+                continue;
+            }
             self.outcome.happenings += 1;
             if self.trace {
                 println!("{at:>7} {happening:?}");
@@ -208,6 +251,7 @@ impl World {
             let until = at + self.stalls.within(STALL_MS);
             self.at(at, Happening::Stall { until });
         }
+        self.plan_hangs();
         self.plan_fault();
         self.at(self.plan.trouble_ms, Happening::Heal);
         self.at(self.plan.trouble_ms + HEALING_MS, Happening::LastWord);
@@ -237,6 +281,9 @@ impl World {
             Happening::Kill => self.kill(),
             Happening::Stall { until } => self.stall(until),
             Happening::Lock { person, tab, load } => self.lock_granted(person, tab, load),
+            Happening::Hang { tab } => self.hang(tab),
+            Happening::Post { tab, load, post } => self.post_arrives(tab, load, &post),
+            Happening::Leading { tab, load, leads } => self.lead_changes(tab, load, leads),
             Happening::Heal => self.heal(),
             Happening::LastWord => self.last_word(),
         }
@@ -296,6 +343,7 @@ impl World {
                 self.grant_lock(person);
             }
             Output::Lock(LockChange::Release) => self.release_lock(tab),
+            Output::Group(change) => self.change_group(tab, change),
             Output::Fetch(_) | Output::Abort => unreachable!("these tabs want a WebSocket alone"),
             Output::AskToken | Output::Event(_) | Output::Timeout(_) => {
                 unreachable!("the tab keeps these to itself")

@@ -35,7 +35,10 @@ impl World {
                     self.tabs[tab].publish(self.now, &topic, &mut self.record);
                 }
             }
-            70..=74 => self.tabs[tab].unsubscribe(self.now, &topic),
+            70..=74 => {
+                self.tabs[tab].unsubscribe(self.now, &topic);
+                self.forget_hold(tab, topic.as_str());
+            }
             75..=79 => self.tabs[tab].subscribe(self.now, &topic),
             80..=82 => self.tabs[tab].client.handle_online(now, false),
             83..=87 => self.tabs[tab].client.handle_online(now, true),
@@ -44,6 +47,7 @@ impl World {
             94 => self.tabs[tab].client.disconnect(now),
             95..=96 => self.tabs[tab].client.connect(now),
             97 => self.set_clock(self.tabs[tab].person),
+            98 if self.tabs[tab].shares => self.leave(tab),
             _ => self.reload(tab),
         }
         self.settle(tab);
@@ -65,7 +69,18 @@ impl World {
         }
     }
 
+    /// The page is frozen, and seen again some time.
+    fn leave(&mut self, tab: usize) {
+        let now = self.tabs[tab].now_at(self.now);
+        self.tabs[tab].client.handle_leaving(now);
+    }
+
     pub(super) fn reload(&mut self, tab: usize) {
+        if self.stalls.per_mille(500) {
+            self.leave(tab);
+            self.settle(tab);
+        }
+        self.leave_group(tab);
         self.release_lock(tab);
         if let Some(wire) = self.tabs[tab].wire.take() {
             self.hang_up(wire);
