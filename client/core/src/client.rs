@@ -40,6 +40,7 @@ use crate::output::{Output, Transmit};
 use crate::queue::Queue;
 use crate::random::Random;
 use crate::request::Requests;
+use crate::roster::Roster;
 use crate::state::{ConnectionState, Status};
 use crate::stats::{Counters, Stats};
 use crate::subscription::{Standing, Subscription};
@@ -64,7 +65,7 @@ pub struct Client<F: Face> {
     fetches: u32,
     requests: Requests,
     subscriptions: SortedMap<ChannelName, Subscription<F::Payload>>,
-    /// Channels given up on this connection: what is still under way from them is not wanted.
+    /// Channels given up or lost on this connection: what is still under way from them is not wanted.
     left: SortedSet<ChannelName>,
     queue: Queue,
     queue_size_told: usize,
@@ -175,6 +176,14 @@ impl<F: Face> Client<F> {
     #[must_use]
     pub fn position(&self, topic: &ChannelName) -> Option<&Position> {
         self.subscriptions.get(topic)?.cursor.as_ref()
+    }
+
+    /// Who is on a subscribed channel and how far it is read, as far as the server has told; `None` where the channel
+    /// is not subscribed, or the face keeps no rosters.
+    #[must_use]
+    pub fn roster(&self, topic: &ChannelName) -> Option<&Roster> {
+        let subscription = self.subscriptions.get(topic)?;
+        F::KEEPS_ROSTERS.then_some(&subscription.roster)
     }
 
     /// The messages that wait to be acked, oldest first, those of other users included.

@@ -8,7 +8,7 @@ use bmt_shared::event::{
 use bmt_shared::id::MessageId;
 use bmt_shared::message::{Message, Signal};
 use bmt_shared::position::{Position, Seq};
-use bmt_shared::reply::{Published, Reply};
+use bmt_shared::reply::{Published, Reply, Subscribed};
 
 use crate::entry::Entry;
 use crate::error::ClientError;
@@ -62,6 +62,9 @@ pub enum Event<P> {
         /// Its body.
         body: P,
     },
+    /// A subscription is in place, for the first time or again: after a reconnect, or for a message that was missing.
+    /// Its messages come as [`Event::Message`] only.
+    Subscribed(Subscribed<P>),
     /// Messages of a channel are missing and will not come.
     Gap(GapNotice),
     /// The server took a subscription away; it will not be made again.

@@ -19,6 +19,10 @@ pub trait Face {
     /// A message's content as the application gets it.
     type Payload: Clone;
 
+    /// Whether the core keeps who is on each channel and how far it is read ([`crate::Roster`]). A face that leaves
+    /// those events whole keeps that itself, where its applications are.
+    const KEEPS_ROSTERS: bool;
+
     /// Reads the body of the event `name`; `Ok(None)` for a name this version does not know.
     ///
     /// # Errors
@@ -49,6 +53,10 @@ pub trait Face {
     /// # Errors
     /// When the text is no JSON: the message is dropped and reported.
     fn parse_payload(&self, json: &str) -> Result<Self::Payload, FaceError>;
+
+    /// Whether a payload changes an earlier message (SPEC §4, `edit`, `delete`, `reaction`) and is none to be read
+    /// itself. Asked only where rosters are kept.
+    fn is_amendment(&self, payload: &Self::Payload) -> bool;
 }
 
 /// An event, as far as a face looks into it.

@@ -91,6 +91,7 @@ pub mod event;
 pub mod face;
 pub mod now;
 pub mod output;
+pub mod roster;
 pub mod state;
 pub mod stats;
 
@@ -120,6 +121,7 @@ pub use now::Now;
 pub use output::{
     Connect, Fetch, FetchId, Frame, LockChange, Output, Response, Timeout, TimeoutReason, Transmit,
 };
+pub use roster::Roster;
 pub use state::{ConnectionState, Status};
 pub use stats::Stats;
 pub use tabs::{GroupChange, Post};

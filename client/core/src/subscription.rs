@@ -7,6 +7,7 @@ use bmt_shared::request::Subscribe;
 use bmt_shared::sorted::SortedMap;
 
 use crate::event::RequestId;
+use crate::roster::Roster;
 
 /// A channel the application wants.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub(crate) struct Subscription<P> {
     pub(crate) refusals: u32,
     /// It is asked for in a request of its own: a batch with it, or with one beside it, cannot be shared.
     pub(crate) is_alone: bool,
+    /// Empty where the face keeps none.
+    pub(crate) roster: Roster,
 }
 
 /// How a subscription stands on the present connection.
@@ -75,6 +78,7 @@ impl<P> Subscription<P> {
             waiters: Vec::new(),
             refusals: 0,
             is_alone: false,
+            roster: Roster::default(),
         }
     }
 

@@ -39,6 +39,7 @@ pub(crate) fn write(event: &Event<JsPayload>) -> Option<(&'static str, JsValue)>
         Event::ReconnectFailed { attempts } => ("reconnectFailed", number("attempts", u64::from(*attempts))),
         Event::TokenExpired => ("tokenExpired", Fields::new()),
         Event::TokenExpiring(body) => ("tokenExpiring", number("expiresAt", body.expires_at)),
+        Event::Subscribed(body) => ("subscribed", reply::write_subscribed(body)),
         Event::Gap(gap) => ("gap", gap_notice(gap)),
         Event::Unsubscribed(body) => ("unsubscribed", unsubscribed(body)),
         Event::Closing(body) => ("closing", closing(body)),

@@ -32,6 +32,8 @@ pub(crate) struct JsFace;
 
 impl Face for JsFace {
     type Payload = JsPayload;
+    // The package does, in TypeScript, of the events as they came.
+    const KEEPS_ROSTERS: bool = false;
 
     fn parse_event(
         &self,
@@ -69,6 +71,10 @@ impl Face for JsFace {
             whole,
             is_alone: true,
         })
+    }
+
+    fn is_amendment(&self, _payload: &JsPayload) -> bool {
+        false
     }
 }
 
@@ -128,7 +134,7 @@ pub(crate) fn message(body: &Body) -> Option<Message<JsPayload>> {
         edited: None,
         deleted: false,
         reactions: Reactions::default(),
-        require_delivery: false,
+        require_delivery: body.require_delivery().is_truthy(),
         payload: payload(body),
     })
 }

@@ -67,6 +67,8 @@ extern "C" {
     pub(crate) fn prev_number(this: &Body) -> f64;
     #[wasm_bindgen(method, getter, js_name = clientMessageId)]
     pub(crate) fn client_message_id(this: &Body) -> JsValue;
+    #[wasm_bindgen(method, getter, js_name = requireDelivery)]
+    pub(crate) fn require_delivery(this: &Body) -> JsValue;
 }
 
 impl Body {

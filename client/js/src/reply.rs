@@ -2,11 +2,11 @@
 
 use bmt_client_web::{Binding, RequestKind};
 use bmt_shared::error::{ErrorCode, Failure};
-use bmt_shared::id::{MessageId, ServerMessageId};
+use bmt_shared::id::{MessageId, ServerMessageId, UserId};
 use bmt_shared::message::Message;
 use bmt_shared::position::Epoch;
 use bmt_shared::reply::{
-    HistoryPage, NotRecovered, PresenceList, Present, Published, ReadTo, Reply, Subscribed,
+    HistoryPage, NotRecovered, PresenceList, Present, Published, ReadTo, Reader, Reply, Subscribed,
 };
 use js_sys::Array;
 use wasm_bindgen::JsValue;
@@ -95,8 +95,20 @@ fn subscribed(body: &Body) -> Option<Subscribed<JsPayload>> {
         presence: body.get("presence").is_object().then(|| present_users(presence)),
         read_seq: body.integer("readSeq").unwrap_or(0),
         unread: body.integer("unread").unwrap_or(0),
-        readers: None,
+        readers: body.get("readers").is_object().then(|| readers(body)),
     })
+}
+
+fn readers(body: &Body) -> Box<[Reader]> {
+    let values = body.list("readers").into_iter();
+    let reader = |value| {
+        let body = Body::of(value)?;
+        Some(Reader {
+            user_id: UserId::new(&body.text("userId")?),
+            seq: integer(&body.seq())?,
+        })
+    };
+    values.filter_map(reader).collect()
 }
 
 fn read_to(body: &Body) -> Option<ReadTo> {
@@ -142,16 +154,7 @@ fn presence(body: &Body) -> PresenceList {
 /// A reply as the package's types describe it.
 pub(crate) fn write(reply: &Reply<JsPayload>) -> JsValue {
     match reply {
-        Reply::Subscribed(subscribed) => Fields::new()
-            .set("topic", subscribed.topic.as_str())
-            .number("seq", subscribed.seq)
-            .set("epoch", subscribed.epoch.as_str())
-            .number("subscriberCount", subscribed.subscriber_count)
-            .maybe("recovered", subscribed.recovered)
-            .number("readSeq", subscribed.read_seq)
-            .number("unread", subscribed.unread)
-            .maybe("presence", subscribed.presence.as_deref().map(write_users))
-            .done(),
+        Reply::Subscribed(subscribed) => write_subscribed(subscribed).done(),
         Reply::Published(published) => write_published(published).done(),
         Reply::History(page) => Fields::new()
             .set("messages", write_messages(&page.messages))
@@ -170,6 +173,26 @@ pub(crate) fn write(reply: &Reply<JsPayload>) -> JsValue {
             .done(),
         Reply::Batch(_) | Reply::Unsubscribed(_) | Reply::Done | Reply::Failed(_) => JsValue::UNDEFINED,
     }
+}
+
+pub(crate) fn write_subscribed(subscribed: &Subscribed<JsPayload>) -> Fields {
+    let readers = subscribed.readers.as_deref().map(|readers| {
+        let readers = readers.iter().map(|reader| {
+            let fields = Fields::new().set("userId", reader.user_id.as_str());
+            fields.number("seq", reader.seq).done()
+        });
+        readers.collect::<Array>()
+    });
+    Fields::new()
+        .set("topic", subscribed.topic.as_str())
+        .number("seq", subscribed.seq)
+        .set("epoch", subscribed.epoch.as_str())
+        .number("subscriberCount", subscribed.subscriber_count)
+        .maybe("recovered", subscribed.recovered)
+        .number("readSeq", subscribed.read_seq)
+        .number("unread", subscribed.unread)
+        .maybe("presence", subscribed.presence.as_deref().map(write_users))
+        .maybe("readers", readers)
 }
 
 pub(crate) fn write_published(published: &Published) -> Fields {

@@ -58,7 +58,7 @@ pub use bmt_client_core::event::{
 };
 pub use bmt_client_core::{
     Binding, ClientError, Config, ConnectionState, Entry, Event, Face, FaceError, Native, Overflow, Parsed,
-    QueuePolicy, ReconnectPolicy, RequestKind, Stats, Status, Transports,
+    QueuePolicy, ReconnectPolicy, RequestKind, Roster, Stats, Status, Transports,
 };
 pub use bmt_shared::request::{HistoryQuery, HistoryRange, Publish, Subscribe};
 

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use bmt_client_core::{ClientError, ConnectionState, Entry, Event, Face, Stats};
+use bmt_client_core::{ClientError, ConnectionState, Entry, Event, Face, Roster, Stats};
 use bmt_shared::channel::ChannelName;
 use bmt_shared::id::{MessageId, UserId};
 use bmt_shared::payload::Payload;
@@ -146,6 +146,14 @@ impl<F: Face + 'static> Realtime<F> {
     #[must_use]
     pub fn user_id(&self) -> Option<UserId> {
         self.0.look(|core| core.user_id().cloned())
+    }
+
+    /// Who is on a subscribed channel and how far it is read; `None` where it is not subscribed, or the face keeps
+    /// no rosters. It has changed with every [`Event::Subscribed`], [`Event::Presence`], [`Event::Receipt`] and
+    /// [`Event::Message`] of the channel, and with the answer to [`read`](Self::read).
+    #[must_use]
+    pub fn roster(&self, topic: &ChannelName) -> Option<Roster> {
+        self.0.look(|core| core.roster(topic).cloned())
     }
 
     /// The messages that wait to be acked, oldest first, those of other users of this browser included.

@@ -3,7 +3,7 @@
 use bmt_shared::channel::ChannelName;
 use bmt_shared::close::CloseCode;
 use bmt_shared::error::{ErrorCode, Failure};
-use bmt_shared::event::{Gap, ServerEvent, Unsubscribed};
+use bmt_shared::event::{Gap, Receipt, ServerEvent, Unsubscribed};
 use bmt_shared::id::{MessageId, ServerMessageId, UserId};
 use bmt_shared::message::{Message, MessageKind, Reactions};
 use bmt_shared::position::Position;
@@ -20,6 +20,7 @@ use crate::face::{Face, FaceError, Parsed, RequestKind};
 use crate::link::{Enveloped, Inbound, LinkError, MESSAGE};
 use crate::now::Now;
 use crate::output::Frame;
+use crate::roster::Roster;
 use crate::subscription::Accepted;
 
 impl<F: Face> Client<F> {
@@ -158,8 +159,17 @@ impl<F: Face> Client<F> {
             ServerEvent::Connected(connected) => self.greeted(connected),
             ServerEvent::Message(message) => self.handle_message(message),
             ServerEvent::Signal(signal) => self.tell(Event::Signal(signal)),
-            ServerEvent::Presence(change) => self.tell(Event::Presence(change)),
-            ServerEvent::Receipt(receipt) => self.tell(Event::Receipt(receipt)),
+            ServerEvent::Presence(change) => {
+                self.fold(&change.topic, |roster, _| roster.changed(&change));
+                self.tell(Event::Presence(change));
+            }
+            ServerEvent::Receipt(receipt) => {
+                let Receipt { topic, user_id, seq } = &receipt;
+                self.fold(topic, |roster, me| {
+                    roster.read_by(user_id, *seq, me == Some(user_id));
+                });
+                self.tell(Event::Receipt(receipt));
+            }
             ServerEvent::Delivery(delivery) => self.tell(Event::Delivery(delivery)),
             ServerEvent::Notification(notification) => self.tell(Event::Notification(notification)),
             ServerEvent::HeartbeatAck(_) => self.heartbeat_answered(),
@@ -252,6 +262,13 @@ impl<F: Face> Client<F> {
         let owed = owed(&message);
         if self.dedup.insert(&message.id) {
             self.counters.counts.messages_received += 1;
+            if F::KEEPS_ROSTERS && !self.face.is_amendment(&message.payload) {
+                self.fold(&message.topic, |roster, me| {
+                    if me != Some(&message.from) {
+                        roster.note_unread(message.seq);
+                    }
+                });
+            }
             self.tell(Event::Message(Received { message, origin }));
         } else {
             self.counters.counts.duplicates_dropped += 1;
@@ -266,6 +283,15 @@ impl<F: Face> Client<F> {
             && self.online().is_some()
         {
             self.transmit_call(None, &unkeyed(Request::Ack(id)));
+        }
+    }
+
+    /// Changes what is known of a channel's people, by what is told of it and who the user is.
+    pub(super) fn fold(&mut self, topic: &ChannelName, change: impl FnOnce(&mut Roster, Option<&UserId>)) {
+        if F::KEEPS_ROSTERS
+            && let Some(subscription) = self.subscriptions.get_mut(topic)
+        {
+            change(&mut subscription.roster, self.connection.user.as_ref());
         }
     }
 
@@ -286,6 +312,8 @@ impl<F: Face> Client<F> {
 
     fn handle_unsubscribed(&mut self, unsubscribed: Unsubscribed) {
         self.forget_subscription(&unsubscribed.topic);
+        // A recovery that was asked for before may find the right given back.
+        self.left.insert(unsubscribed.topic.clone());
         self.tell(Event::Unsubscribed(unsubscribed));
     }
 }

@@ -1,6 +1,7 @@
 //! Requests: sending them, and what happens when their answer comes, or does not.
 
 use bmt_shared::channel::ChannelName;
+use bmt_shared::error::{ErrorCode, Failure};
 use bmt_shared::id::{MessageId, ServerMessageId};
 use bmt_shared::payload::Payload;
 use bmt_shared::position::Seq;
@@ -9,6 +10,7 @@ use bmt_shared::request::{Call as WireCall, HistoryQuery, Request};
 use bytes::Bytes;
 
 use crate::client::Client;
+use crate::config::Binding;
 use crate::error::ClientError;
 use crate::event::{Event, RequestId};
 use crate::face::{Face, RequestKind};
@@ -147,7 +149,12 @@ impl<F: Face> Client<F> {
             }
             // Whatever the server says: nothing of the channel is handed on any more.
             Purpose::Unsubscribe(request, topic) => self.answer(request, Ok(Reply::Unsubscribed(topic))),
-            Purpose::Call(call) => self.answer(call.id, result),
+            Purpose::Call(call) => {
+                if let Ok(Reply::Read(to)) = &result {
+                    self.fold(&to.topic, |roster, _| roster.kept(to));
+                }
+                self.answer(call.id, result);
+            }
             // The connection lives until the old token ends; the next attempt asks again.
             Purpose::Refresh => {
                 if let Err(error) = result {
@@ -227,6 +234,10 @@ impl<F: Face> Client<F> {
 
     /// Refuses a payload that the server would refuse.
     pub(super) fn check_size(&self, payload: &Payload) -> Result<(), ClientError> {
+        if self.config.binding == Binding::Raw && !payload.attachments().is_empty() {
+            let why = "the raw endpoint takes no binary parts; connect by Socket.IO, or upload a file";
+            return Err(Failure::new(ErrorCode::InvalidMessage, why).into());
+        }
         let default = bmt_shared::limits::Limits::default().message_bytes;
         let limit = self.limits().map_or(default, |limits| limits.message_bytes);
         let bytes = payload.size_bytes();

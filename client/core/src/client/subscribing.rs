@@ -213,6 +213,8 @@ impl<F: Face> Client<F> {
         let can_page = subscription.want.params.is_empty();
         let (recovered, reason, oldest_seq) =
             (subscribed.recovered, subscribed.reason, subscribed.oldest_seq);
+        self.fold(topic, |roster, me| roster.begin(&subscribed, me));
+        self.tell(Event::Subscribed(subscribed.clone()));
         self.answer_waiters(topic, &Ok(Reply::Subscribed(subscribed)));
         let Some(since) = cursor else {
             self.begin_at(topic, messages, top, Origin::History);

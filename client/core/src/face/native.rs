@@ -1,5 +1,6 @@
 //! The face of native programs and of the web app: `serde_json`.
 
+use bmt_shared::codec::json;
 use bmt_shared::error::{ErrorCode, Failure};
 use bmt_shared::event::ServerEvent;
 use bmt_shared::id::{MessageId, ServerMessageId};
@@ -19,6 +20,7 @@ pub struct Native;
 
 impl Face for Native {
     type Payload = Payload;
+    const KEEPS_ROSTERS: bool = true;
 
     fn parse_event(
         &self,
@@ -67,6 +69,18 @@ impl Face for Native {
 
     fn parse_payload(&self, json: &str) -> Result<Payload, FaceError> {
         Payload::parse(json).map_err(|error| unreadable("payload", &error))
+    }
+
+    fn is_amendment(&self, payload: &Payload) -> bool {
+        let Ok(fields) = json::entries(payload.json()) else {
+            return false;
+        };
+        let (mut amends, mut has_target) = (false, false);
+        for (key, value) in fields.filter_map(Result::ok) {
+            amends |= key == "\"type\"" && matches!(value, "\"edit\"" | "\"delete\"" | "\"reaction\"");
+            has_target |= key == "\"target\"";
+        }
+        amends && has_target
     }
 }
 

@@ -17,6 +17,7 @@ mod publishing;
 mod queue;
 mod raw;
 mod requests;
+mod roster;
 mod seeds;
 mod shared;
 mod subscriptions;

@@ -260,6 +260,13 @@ fn a_right_that_is_lost_ends_the_subscription() {
             .iter()
             .any(|event| matches!(event, Event::Unsubscribed(_)))
     );
+    // The right is back, and with it a subscription that was asked for before its loss was told.
+    world.message("public:a", 1);
+    assert_eq!(
+        world.seqs(),
+        [0; 0],
+        "nothing is handed on that nobody asked for again"
+    );
     world.cut();
     world.come_back();
     assert!(world.requests().is_empty());
