@@ -7,7 +7,7 @@ pub struct Config {
     pub binding: Binding,
     /// Which transports carry the Socket.IO binding; the raw one knows the WebSocket alone.
     pub transports: Transports,
-    /// Path of the endpoint; `None` takes the binding's own.
+    /// Path of the endpoint; `None` takes the binding's own ([`Binding::path`]).
     pub path: Option<String>,
     /// What this server is called in queued entries: its origin, such as `https://example.org`.
     pub server: String,
@@ -44,6 +44,17 @@ pub enum Binding {
     SocketIo,
     /// The raw WebSocket (SPEC §7).
     Raw,
+}
+
+impl Binding {
+    /// Where its endpoint lives below the server's own path.
+    #[must_use]
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::SocketIo => "/socket.io/",
+            Self::Raw => "/api/v1/ws",
+        }
+    }
 }
 
 /// What carries the Socket.IO binding.
@@ -96,6 +107,13 @@ pub enum Overflow {
     DropOldest,
     /// The publish is refused with `queue_overflow`.
     Refuse,
+}
+
+impl Config {
+    /// Path of the endpoint.
+    pub(crate) fn path(&self) -> &str {
+        self.path.as_deref().unwrap_or(self.binding.path())
+    }
 }
 
 impl Default for Config {

@@ -69,6 +69,9 @@ pub(crate) enum Host {
 pub(crate) enum AuthTry {
     #[default]
     First,
+    /// One was refused; the application is asked again.
+    Refused,
+    /// What it answered is tried.
     Second,
 }
 
@@ -123,6 +126,9 @@ impl Connection {
         let is_unchanged = self.token == token;
         if subject.is_some() || !is_unchanged {
             self.user = subject;
+        }
+        if self.auth == AuthTry::Refused {
+            self.auth = AuthTry::Second;
         }
         self.token = token;
     }

@@ -15,7 +15,6 @@ use crate::output::{Connect, Frame, Transmit};
 pub(crate) use raw::Enveloped;
 use raw::Raw;
 use socketio::SocketIo;
-pub(crate) use socketio::path as socketio_path;
 
 /// The event that a channel message is.
 pub(crate) const MESSAGE: &str = "message";

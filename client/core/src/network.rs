@@ -35,6 +35,16 @@ impl Network {
             && (!self.socket_works || attempts >= DOUBT_AFTER)
     }
 
+    /// What an earlier client found out on this network.
+    pub(crate) fn recall_polling(&mut self) {
+        self.needs_polling = true;
+    }
+
+    /// Whether none could be opened, and polling worked.
+    pub(crate) fn needs_polling(&self) -> bool {
+        self.needs_polling
+    }
+
     /// A server spoke over a WebSocket.
     pub(crate) fn socket_spoke(&mut self) {
         *self = Self {

@@ -5,6 +5,7 @@
 //! are being done. Listeners are called last, with nothing borrowed: they may call anything.
 
 mod group;
+mod network;
 mod storage;
 
 use std::cell::{Cell, RefCell};
@@ -27,7 +28,7 @@ use crate::page::{Page, PageEvent, is_offline};
 use crate::pending::{Answer, Pending, pending};
 use crate::socket::{Socket, SocketEvent};
 use crate::timer::Timer;
-use crate::token::{Auth, TokenAnswer};
+use crate::token::{self, Auth};
 use crate::warning::Warning;
 
 /// What a request is answered with.
@@ -35,7 +36,7 @@ pub(crate) type Answered<F> = Result<Reply<<F as Face>::Payload>, ClientError>;
 
 /// What the world said and the core has not heard yet.
 enum Word {
-    Token(TokenAnswer),
+    Token(token::Answered),
     Socket(u32, SocketEvent),
     Fetched(FetchId, fetch::Answer),
     Timeout,
@@ -76,6 +77,8 @@ pub(crate) struct Driver<F: Face + 'static> {
     inbox: RefCell<VecDeque<Word>>,
     outbox: RefCell<VecDeque<Told<F::Payload>>>,
     busy: Cell<Busy>,
+    /// What is kept of the network.
+    needs_polling: Cell<bool>,
     /// Mostly a few, and mostly answered in their order: a list is as good as a map and smaller.
     waiting: RefCell<Vec<(RequestId, Answer<Answered<F>>)>>,
     pub(crate) listeners: Listeners<Told<F::Payload>>,
@@ -99,9 +102,7 @@ impl<F: Face + 'static> Driver<F> {
         options.config.queue.shared = journal.store().is_some();
         let unshared = group::unshared(&options, journal.store());
         options.config.shared &= unshared.is_none();
-        if options.config.path.is_none() && !options.base_path().is_empty() {
-            options.config.path = Some(format!("{}/socket.io/", options.base_path()));
-        }
+        options.config.path = options.path();
         let core = Client::new(options.config.clone(), face);
         Rc::new_cyclic(|this: &Weak<Self>| {
             let weak = this.clone();
@@ -125,6 +126,7 @@ impl<F: Face + 'static> Driver<F> {
                 inbox: RefCell::new(VecDeque::new()),
                 outbox: RefCell::new(VecDeque::new()),
                 busy: Cell::new(Busy::No),
+                needs_polling: Cell::new(false),
                 waiting: RefCell::new(Vec::new()),
                 listeners: Listeners::new(),
             }
@@ -146,6 +148,7 @@ impl<F: Face + 'static> Driver<F> {
             self.inbox.borrow_mut().push_back(Word::Page(PageEvent::Offline));
         }
         self.restore(clock::now());
+        self.recall_network();
     }
 
     /// Lets go of the page, the timer and the lock: after `disconnect` nothing of the host points here.
@@ -213,6 +216,7 @@ impl<F: Face + 'static> Driver<F> {
             let Some(word) = word else { break };
             self.tell_core(word);
         }
+        self.remember_network();
         self.busy.set(Busy::Telling);
         if !telling {
             self.tell_application();
@@ -250,7 +254,8 @@ impl<F: Face + 'static> Driver<F> {
         let now = clock::now();
         let mut core = self.core.borrow_mut();
         match word {
-            Word::Token(answer) => core.handle_token(now, answer),
+            Word::Token(token::Answered::Asked(answer)) => core.handle_token(now, answer),
+            Word::Token(token::Answered::Fixed(token)) => core.handle_fixed_token(now, token),
             Word::Timeout => core.handle_timeout(now),
             Word::Socket(opened, _) if opened != self.opened.get() => {}
             Word::Socket(_, event) => match event {

@@ -47,6 +47,13 @@ impl Options {
         split_origin(url).0.to_owned()
     }
 
+    /// Path of the endpoint: below that of the server, unless the application says otherwise.
+    pub(crate) fn path(&self) -> Option<String> {
+        let (base, binding) = (self.base_path(), self.config.binding);
+        let below = (!base.is_empty()).then(|| [base, binding.path()].concat());
+        self.config.path.clone().or(below)
+    }
+
     /// The path that the server lives under, without a slash at its end; mostly empty.
     pub(crate) fn base_path(&self) -> &str {
         let url = self.url.trim_end_matches('/');
@@ -86,6 +93,8 @@ pub(crate) fn http_url(origin: &str, path_and_query: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use bmt_client_core::Binding;
+
     use super::*;
 
     #[test]
@@ -103,6 +112,27 @@ mod tests {
                 "{url}"
             );
         }
+    }
+
+    #[test]
+    fn both_endpoints_lie_below_the_servers_own_path() {
+        let path = |url, binding, path: Option<&str>| {
+            let mut options = Options::new(url, Auth::guest());
+            options.config.binding = binding;
+            options.config.path = path.map(str::to_owned);
+            options.path()
+        };
+        let below = "https://a.example/base/";
+        assert_eq!(
+            path(below, Binding::SocketIo, None).as_deref(),
+            Some("/base/socket.io/")
+        );
+        assert_eq!(
+            path(below, Binding::Raw, None).as_deref(),
+            Some("/base/api/v1/ws")
+        );
+        assert_eq!(path(below, Binding::Raw, Some("/own")).as_deref(), Some("/own"));
+        assert_eq!(path("https://a.example", Binding::Raw, None), None);
     }
 
     #[test]

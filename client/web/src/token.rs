@@ -14,6 +14,14 @@ pub type TokenAnswer = Result<Option<String>, String>;
 /// Takes the answer, once.
 type OnAnswer = Box<dyn FnOnce(TokenAnswer)>;
 
+/// What the driver is answered.
+pub(crate) enum Answered {
+    /// A source that may have another one the next time.
+    Asked(TokenAnswer),
+    /// All there is.
+    Fixed(Option<String>),
+}
+
 /// A source of tokens.
 #[derive(Clone)]
 pub struct Auth(Source);
@@ -61,10 +69,10 @@ impl Auth {
     }
 
     /// Asks; the answer may come before this returns.
-    pub(crate) fn ask(&self, on_answer: impl FnOnce(TokenAnswer) + 'static) {
+    pub(crate) fn ask(&self, on_answer: impl FnOnce(Answered) + 'static) {
         match &self.0 {
-            Source::Fixed(token) => on_answer(Ok(token.as_deref().map(str::to_owned))),
-            Source::Provider(ask) => ask(Box::new(on_answer)),
+            Source::Fixed(token) => on_answer(Answered::Fixed(token.as_deref().map(str::to_owned))),
+            Source::Provider(ask) => ask(Box::new(move |answer| on_answer(Answered::Asked(answer)))),
         }
     }
 }

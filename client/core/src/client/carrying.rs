@@ -5,7 +5,7 @@ use bmt_shared::codec::engineio::Handshake;
 
 use crate::client::Client;
 use crate::face::Face;
-use crate::link::{Link, socketio_path};
+use crate::link::Link;
 use crate::output::{Output, Transmit};
 use crate::polling::{Polling, Upgrade};
 use crate::tabs::{Kind, TabLink};
@@ -61,7 +61,7 @@ impl<F: Face> Client<F> {
     }
 
     fn open_polling(&mut self) {
-        let path = socketio_path(&self.config).to_owned();
+        let path = self.config.path().to_owned();
         self.carrier = Carrier::Polling(Box::new(Polling::new(path)));
     }
 

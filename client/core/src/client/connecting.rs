@@ -79,6 +79,17 @@ impl<F: Face> Client<F> {
         }
     }
 
+    /// The same from an application that has this one token and no source of others: once it was refused it is not
+    /// tried again.
+    pub fn handle_fixed_token(&mut self, now: Now, token: Option<String>) {
+        let is_refused = self.connection.auth == AuthTry::Refused && self.connection.token == token;
+        if is_refused && matches!(self.connection.phase, Phase::Token { .. }) {
+            self.set_now(now);
+            return self.give_up_token(self.connection.state.error.clone());
+        }
+        self.handle_token(now, Ok(token));
+    }
+
     /// The WebSocket is open.
     pub fn handle_opened(&mut self, now: Now) {
         self.set_now(now);
@@ -276,13 +287,17 @@ impl<F: Face> Client<F> {
 
     fn retry_with_new_token(&mut self, reason: String) {
         if self.connection.auth == AuthTry::Second {
-            self.tell(Event::TokenExpired);
-            self.connection.phase = Phase::GivenUp;
-            return self.set_status(Status::Failed, Some(reason));
+            return self.give_up_token(Some(reason));
         }
-        self.connection.auth = AuthTry::Second;
+        self.connection.auth = AuthTry::Refused;
         self.set_status(Status::Reconnecting, Some(reason));
         self.retry_early();
+    }
+
+    fn give_up_token(&mut self, reason: Option<String>) {
+        self.tell(Event::TokenExpired);
+        self.connection.phase = Phase::GivenUp;
+        self.set_status(Status::Failed, reason);
     }
 
     fn schedule(&mut self, reason: String) {

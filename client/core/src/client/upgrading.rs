@@ -15,6 +15,18 @@ use crate::polling::Upgrade;
 const PROBE: &str = "probe";
 
 impl<F: Face> Client<F> {
+    /// Whether this network lets no WebSocket through, as far as is known: worth remembering for the next client.
+    #[must_use]
+    pub fn needs_polling(&self) -> bool {
+        self.network.needs_polling()
+    }
+
+    /// An earlier client found out that this network needs long-polling: the next attempt begins with it, and a
+    /// WebSocket is tried later. Forgotten as what the client finds out itself.
+    pub fn recall_polling(&mut self) {
+        self.network.recall_polling();
+    }
+
     /// What is due next on the way to a WebSocket.
     pub(super) fn upgrade_deadline(&self) -> Option<u64> {
         match &self.carrier {

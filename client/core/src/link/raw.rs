@@ -11,8 +11,6 @@ use super::{Inbound, LinkError, bare_token};
 use crate::config::Config;
 use crate::output::{Frame, Transmit};
 
-/// Where the raw endpoint lives unless an application says otherwise.
-const PATH: &str = "/api/v1/ws";
 /// Begins the `messageId` of a request that has none of its own.
 const KEY_PREFIX: &str = "q_";
 
@@ -138,7 +136,7 @@ fn with_timestamp<'t>(envelope: &Envelope<'t>) -> Cow<'t, str> {
 }
 
 pub(super) fn path_and_protocols(config: &Config, token: Option<&str>) -> (String, Vec<String>) {
-    let path = config.path.as_deref().unwrap_or(PATH);
+    let path = config.path();
     // Several messages in one frame cost one event of the page's loop; a server that knows nothing of it sends one each.
     let mut path_and_query = format!("{path}?protocol=1.0&batch=1");
     if let Some(id) = &config.client_id {
@@ -197,6 +195,7 @@ mod tests {
     #[test]
     fn the_token_travels_as_a_subprotocol_and_never_in_the_address() {
         let config = Config {
+            binding: crate::config::Binding::Raw,
             client_id: Some("a b&c".to_owned()),
             ..Config::default()
         };

@@ -13,9 +13,6 @@ use super::{Inbound, LinkError, bare_token};
 use crate::config::Config;
 use crate::output::{Frame, Transmit};
 
-/// Where Socket.IO lives unless an application says otherwise.
-const PATH: &str = "/socket.io/";
-
 #[derive(Debug)]
 pub(crate) struct SocketIo {
     reassembler: Reassembler<Bytes>,
@@ -129,12 +126,8 @@ fn broken(error: impl std::fmt::Display) -> LinkError {
 }
 
 /// The path of the endpoint.
-pub(crate) fn path(config: &Config) -> &str {
-    config.path.as_deref().unwrap_or(PATH)
-}
-
 pub(super) fn path_and_query(config: &Config) -> String {
-    format!("{}?EIO=4&transport=websocket", path(config))
+    format!("{}?EIO=4&transport=websocket", config.path())
 }
 
 pub(super) fn credentials(token: Option<&str>) -> Transmit {

@@ -228,6 +228,62 @@ fn a_refused_token_is_asked_for_once_more_and_then_it_is_over() {
     world.greet();
 }
 
+/// The server refuses whoever is there.
+fn refuse(world: &mut World) {
+    world.handshake();
+    world.receive(r#"44{"message":"Authentication failed: expired"}"#);
+}
+
+#[test]
+fn a_fixed_token_that_is_refused_is_not_tried_again() {
+    let mut world = World::new(Config::default());
+    world.has_fixed_token = true;
+    world.connect();
+    refuse(&mut world);
+    assert_eq!(world.connects, [], "it would be refused again");
+    assert!(world.events.contains(&Event::TokenExpired));
+    assert_eq!(world.client.status(), Status::Failed);
+    let why = world.client.state().error.as_deref();
+    assert_eq!(why, Some("Authentication failed: expired"));
+    assert_eq!(world.timeout, None);
+    // Whoever connects anew wants it tried.
+    world.connect();
+    world.greet();
+    world.event("closing", &json!({"code": 4001, "reason": "token_expired"}));
+    world.receive("41");
+    assert_eq!((world.client.status(), world.connects.len()), (Status::Failed, 0));
+}
+
+#[test]
+fn a_fixed_token_that_was_replaced_meanwhile_is_tried_and_outlives_a_lost_connection() {
+    let mut world = World::greeted();
+    world.has_fixed_token = true;
+    world.token = Ok(Some("another".to_owned()));
+    world.event("closing", &json!({"code": 4001, "reason": "token_expired"}));
+    world.receive("41");
+    world.open();
+    world.greet();
+    // Before it has lived for five seconds.
+    world.cut();
+    world.come_back();
+    assert!(!world.events.contains(&Event::TokenExpired));
+    // Refused within them it is over: it was greeted only to be ended.
+    world.event("closing", &json!({"code": 4001, "reason": "token_expired"}));
+    world.receive("41");
+    assert_eq!(world.client.status(), Status::Failed);
+}
+
+#[test]
+fn a_guest_that_is_not_let_in_does_not_knock_twice() {
+    let mut world = World::new(Config::default());
+    world.has_fixed_token = true;
+    world.token = Ok(None);
+    world.connect();
+    world.handshake();
+    world.receive(r#"44{"message":"Authentication failed: missing"}"#);
+    assert_eq!((world.client.status(), world.connects.len()), (Status::Failed, 0));
+}
+
 #[test]
 fn a_token_that_ends_soon_is_replaced_on_the_living_connection() {
     let mut world = World::greeted();

@@ -43,7 +43,11 @@ pub(crate) struct World {
     pub(crate) group: Vec<GroupChange>,
     /// The application's answer when asked for a token.
     pub(crate) token: Result<Option<String>, String>,
+    /// Whether that is all there is, as a text that an application gave.
+    pub(crate) has_fixed_token: bool,
     pub(crate) tokens_asked: u32,
+    /// What the application does as soon as it is told of a connection, amid everything else.
+    pub(crate) on_connected: Option<fn(&mut Client<Native>, Now)>,
     /// What came out, in order, as words.
     pub(crate) log: Vec<String>,
 }
@@ -91,7 +95,9 @@ impl World {
             locks: Vec::new(),
             group: Vec::new(),
             token: Ok(Some("t".to_owned())),
+            has_fixed_token: false,
             tokens_asked: 0,
+            on_connected: None,
             log: Vec::new(),
         }
     }
@@ -131,7 +137,10 @@ impl World {
                 }
                 Output::AskToken => {
                     self.tokens_asked += 1;
-                    self.client.handle_token(self.now, self.token.clone());
+                    match self.token.clone() {
+                        Ok(token) if self.has_fixed_token => self.client.handle_fixed_token(self.now, token),
+                        token => self.client.handle_token(self.now, token),
+                    }
                 }
                 Output::Connect(connect) => self.connects.push(connect),
                 Output::Fetch(fetch) => self.fetches.push(fetch),
@@ -155,6 +164,9 @@ impl World {
                 Output::Group(change) => self.group.push(change),
                 Output::Event(event) => {
                     self.log.push(event_word(&event));
+                    if let (Event::Connected(_), Some(act)) = (&event, self.on_connected) {
+                        act(&mut self.client, self.now);
+                    }
                     self.events.push(event);
                 }
             }

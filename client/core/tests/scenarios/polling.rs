@@ -175,6 +175,28 @@ fn a_network_that_needs_polling_is_remembered_until_it_is_another_one() {
 }
 
 #[test]
+fn what_an_earlier_client_found_out_of_the_network_is_where_the_next_begins() {
+    let (world, _poll) = polled();
+    assert!(world.client.needs_polling());
+    let mut world = World::new(Config::default());
+    assert!(!world.client.needs_polling());
+    world.client.recall_polling();
+    world.act(|client, now| client.connect(now));
+    assert_eq!(world.connects, [], "no WebSocket is tried first");
+    let _poll = world.greet_over_polling();
+    assert!(world.client.needs_polling());
+    world.act(|client, now| client.handle_online(now, true));
+    assert!(!world.client.needs_polling(), "the network may be another one");
+    // A network where polling does not work is another one too.
+    let mut world = World::new(Config::default());
+    world.client.recall_polling();
+    world.act(|client, now| client.connect(now));
+    let handshake = world.fetch();
+    world.refuse(&handshake, 502, "");
+    assert!(!world.client.needs_polling());
+}
+
+#[test]
 fn a_handshake_that_fails_over_http_too_is_a_failed_attempt_and_says_when_to_come_back() {
     let mut world = World::new(Config::default());
     world.act(|client, now| client.connect(now));

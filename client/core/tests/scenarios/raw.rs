@@ -1,10 +1,12 @@
 //! The same client over the raw WebSocket (SPEC §7).
 
 use bmt_client_core::{Binding, Config, Event, Status};
+use bmt_shared::payload::Payload;
 use bmt_shared::reply::Reply;
+use bmt_shared::request::Publish;
 use serde_json::{Value, json};
 
-use crate::harness::{World, message};
+use crate::harness::{World, message, topic};
 
 fn greeted() -> World {
     let mut world = World::new(Config {
@@ -167,6 +169,20 @@ fn heartbeats_and_pings_are_frames_of_their_own() {
         (&pong["type"], &pong["data"]["timestamp"]),
         (&json!("pong"), &json!(9))
     );
+}
+
+#[test]
+fn binary_parts_are_refused_before_anything_is_sent() {
+    let mut world = greeted();
+    let payload = Payload::from_json(r#"{"_placeholder":true,"num":0}"#);
+    let payload = payload.with_attachments(vec![vec![1, 2].into()]);
+    let publish = Publish::new(topic("public:a"), payload.clone());
+    let published = world.act(|client, now| client.publish(now, publish, None));
+    let signalled = world.act(|client, now| client.signal(now, topic("public:a"), payload));
+    for refused in [published.map(drop), signalled] {
+        assert_eq!(refused.unwrap_err().code(), "invalid_message");
+    }
+    assert!(world.stored.is_empty() && world.frames.is_empty());
 }
 
 #[test]

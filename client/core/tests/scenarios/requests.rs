@@ -74,6 +74,20 @@ fn a_question_is_answered_in_time_whatever_happens() {
 }
 
 #[test]
+fn what_is_asked_when_the_connection_is_told_stands_behind_the_subscriptions_and_the_queue() {
+    let mut world = World::greeted();
+    world.subscribed("public:a", 1);
+    world.cut();
+    world.publish("public:b", "m");
+    world.on_connected = Some(|client, now| {
+        client.presence(now, topic("public:a"));
+    });
+    world.come_back();
+    let names: Vec<String> = world.requests().into_iter().map(|request| request.name).collect();
+    assert_eq!(names, ["subscribe", "publish", "presence"]);
+}
+
+#[test]
 fn a_signal_needs_a_connection_and_no_answer() {
     let mut world = World::new(Default::default());
     let say = |world: &mut World| world.act(|client, now| client.signal(now, topic("public:a"), text("x")));
