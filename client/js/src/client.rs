@@ -87,9 +87,9 @@ impl Client {
     }
 
     /// Says something to the present subscribers only.
-    pub fn signal(&self, topic: &str, payload: &JsValue) -> Result<(), JsValue> {
+    pub fn signal(&self, topic: &str, payload: &JsValue, options: &JsValue) -> Result<(), JsValue> {
         let name = options::topic(topic)?;
-        let payload = options::payload(payload, topic)?;
+        let payload = options::payload(payload, options, topic)?;
         let sent = self.realtime.signal(&name, payload);
         sent.map_err(|why| error::write(&why, Some(topic)))
     }

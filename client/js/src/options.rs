@@ -10,7 +10,8 @@ use bmt_shared::message::Priority;
 use bmt_shared::payload::Payload;
 use bmt_shared::position::{Epoch, Position};
 use bmt_shared::sorted::SortedMap;
-use js_sys::{Array, Function, Object};
+use bytes::Bytes;
+use js_sys::{Array, Function, Object, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 
 use crate::error;
@@ -35,7 +36,6 @@ pub(crate) fn client(url: &str, given: JsValue) -> Options {
     if given.text("protocol").as_deref() == Some("raw") {
         config.binding = Binding::Raw;
         config.client_id = given.text("clientId");
-        config.path = given.text("path");
     }
     take(
         &mut config.heartbeat_interval_ms,
@@ -105,7 +105,7 @@ pub(crate) fn topic(name: &str) -> Result<ChannelName, JsValue> {
 }
 
 /// A payload, written by the host's own `JSON`.
-pub(crate) fn payload(value: &JsValue, topic: &str) -> Result<Payload, JsValue> {
+fn json(value: &JsValue, topic: &str) -> Result<Payload, JsValue> {
     let json = js_sys::JSON::stringify(value)
         .ok()
         .and_then(|json| json.as_string());
@@ -114,13 +114,25 @@ pub(crate) fn payload(value: &JsValue, topic: &str) -> Result<Payload, JsValue> 
         .ok_or_else(|| error::invalid(refused, Some(topic)))
 }
 
+/// A payload and the binary parts beside it, which stand in the options as `parts`: each a `Uint8Array`.
+pub(crate) fn payload(value: &JsValue, given: &JsValue, topic: &str) -> Result<Payload, JsValue> {
+    let payload = json(value, topic)?;
+    let parts = Body::of(given.clone()).map_or_else(Vec::new, |given| given.list("parts"));
+    if parts.is_empty() {
+        return Ok(payload);
+    }
+    let parts = parts.into_iter();
+    let parts = parts.map(|part| Bytes::from(part.unchecked_into::<Uint8Array>().to_vec()));
+    Ok(payload.with_attachments(parts.collect()))
+}
+
 /// A message and the key of its publish.
 pub(crate) fn publish(
     name: &str,
     value: &JsValue,
     given: JsValue,
 ) -> Result<(Publish, Option<MessageId>), JsValue> {
-    let mut publish = Publish::new(topic(name)?, payload(value, name)?);
+    let mut publish = Publish::new(topic(name)?, payload(value, &given, name)?);
     let Some(given) = Body::of(given) else {
         return Ok((publish, None));
     };
@@ -156,6 +168,7 @@ pub(crate) fn subscribe(name: &str, given: JsValue) -> Result<Subscribe, JsValue
     }
     subscribe.history = size(&given, "history");
     take(&mut subscribe.presence, given.flag("presence"));
+    take(&mut subscribe.readers, given.flag("readers"));
     if let Some(params) = given.object("params") {
         subscribe.params = fields(&params, name)?;
     }
@@ -166,7 +179,7 @@ fn fields(params: &Body, topic: &str) -> Result<SortedMap<String, Payload>, JsVa
     let mut fields = SortedMap::new();
     for key in Object::keys(params.unchecked_ref::<Object>()) {
         let name = key.as_string().unwrap_or_default();
-        let value = payload(&params.get(&name), topic)?;
+        let value = json(&params.get(&name), topic)?;
         fields.insert(name, value);
     }
     Ok(fields)

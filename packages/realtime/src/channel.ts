@@ -11,6 +11,7 @@ import type {
   HistoryPage,
   Message,
   MessageHandler,
+  Present,
   PresenceList,
   Published,
   PublishOptions,
@@ -19,7 +20,7 @@ import type {
 } from "./types.js";
 
 /** The events that are about one channel. */
-export type ChannelEvents<Payload> = Pick<Events, "signal" | "presence" | "receipt" | "gap" | "unsubscribed"> & {
+export type ChannelEvents<Payload> = Pick<Events, "signal" | "subscribed" | "presence" | "receipt" | "gap" | "unsubscribed"> & {
   message: Message<Payload>;
 };
 
@@ -86,6 +87,37 @@ export class Channel<Payload = unknown> implements AsyncIterable<Message<Payload
   /** Who is present. */
   presence(options?: WaitOptions): Promise<PresenceList> {
     return this.#client.presence(this.name, options);
+  }
+
+  /**
+   * Who is here, in the order of their coming, as far as a subscription with `presence` has told: it follows every
+   * coming and going, and is right again after a reconnect. Ask for it anew at `subscribed` and `presence`.
+   *
+   * @example
+   * await chat.subscribe(show, { presence: true });
+   * const redraw = () => drawPeople(chat.present);
+   * for (const event of ["subscribed", "presence"] as const) chat.on(event, redraw);
+   */
+  get present(): Present[] {
+    return [...this.#client.rosterOf(this.name).present.values()].sort((one, other) => one.since - other.since);
+  }
+
+  /**
+   * How far others have read, by user id: what was told since the subscription, and what was known before it where that
+   * asked for `readers`. It grows with every `receipt`.
+   */
+  get readers(): ReadonlyMap<string, number> {
+    return this.#client.rosterOf(this.name).readers;
+  }
+
+  /** How far this user has read, here or elsewhere; 0 before the first time, and without a subscription. */
+  get readSeq(): number {
+    return this.#client.rosterOf(this.name).readSeq;
+  }
+
+  /** Messages of others that this user has not read: of those that came, and of those from before the subscription. */
+  get unread(): number {
+    return this.#client.rosterOf(this.name).unread;
   }
 
   /** Says how far this user has read; the others get `receipt`. */

@@ -1,6 +1,7 @@
 /** The connection to one server: what an application holds. */
 
 import { MessageEventHandler, type ActionHandler } from "./action.js";
+import { takeBinary } from "./binary.js";
 import type { Channel } from "./channel.js";
 import { Channels } from "./channels.js";
 import { keepEarly } from "./early.js";
@@ -10,6 +11,7 @@ import { Holds, type Hold } from "./holds.js";
 import { generateMessageId } from "./message-id.js";
 import { engineOptions } from "./options.js";
 import { Publishes } from "./publishes.js";
+import { Rosters, type Roster } from "./roster.js";
 import { trace } from "./trace.js";
 import type {
   Ack,
@@ -26,6 +28,7 @@ import type {
   PublishOptions,
   Published,
   QueueLoss,
+  ReadTo,
   RealtimeOptions,
   Stats,
   Status,
@@ -91,6 +94,7 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
   readonly #outgoing = new Set<AnyListener>();
   readonly #holds = new Holds();
   readonly #publishes = new Publishes();
+  readonly #rosters = new Rosters();
   readonly #channels = new Channels();
   #actions: MessageEventHandler | undefined;
   #engine: Engine | undefined;
@@ -196,12 +200,12 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
     options: SubscribeOptions = {},
   ): Promise<Subscription> {
     const { signal, ...wanted } = options;
-    const hold: Hold = { handler, presence: wanted.presence ?? false };
+    const hold: Hold = { handler, presence: wanted.presence ?? false, readers: wanted.readers ?? false };
     this.#holds.add(topic, hold);
     try {
       const engine = this.#engine ?? (await this.#start());
       // One subscription serves all who hold the channel.
-      const request = { ...wanted, presence: this.#holds.wantPresence(topic) };
+      const request = { ...wanted, ...this.#holds.wants(topic) };
       this.#announce("subscribe", { topic, ...request });
       const subscribed = (await settled(guard(() => engine.subscribe(topic, request)), signal, topic)) as Subscribed;
       const unsubscribe = async () => {
@@ -257,7 +261,8 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
 
   /**
    * Publishes. The message is queued, and kept in storage where there is one, before anything is sent: it
-   * survives reconnects, reloads and restarts of the server, and is published exactly once.
+   * survives reconnects, reloads and restarts of the server, and is published exactly once. An `ArrayBuffer` or a view
+   * of one, anywhere in the payload, travels as binary and arrives as an `ArrayBuffer`; ten at most.
    *
    * @returns when the server stored it
    * @throws {@link RealtimeError} what the server refused it with, `message_too_large` at once, or
@@ -272,12 +277,14 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
     options: PublishOptions = {},
   ): Promise<Published> {
     const { signal, messageId = generateMessageId(), ...wanted } = options;
-    if (!this.#engine) keepEarly(this.serverUrl, this.#options, topic, payload, messageId, wanted);
+    const [json, parts] = this.#takeBinary(payload, topic);
+    // Binary parts are kept by the engine alone: for a moment they live in memory.
+    if (!this.#engine && !parts.length) keepEarly(this.serverUrl, this.#options, topic, payload, messageId, wanted);
     // As everywhere, without a wait where there is none to wait for: requests leave in the order of their calls, and
     // the message is kept when this call returns its promise.
     const engine = this.#engine ?? (await this.#start());
     this.#announce("publish", { topic, payload, messageId, ...wanted });
-    guard(() => engine.publish(topic, payload, { messageId, ...wanted }));
+    guard(() => engine.publish(topic, json, { messageId, ...wanted, parts }));
     return settled(this.#publishes.wait(messageId), signal, topic);
   }
 
@@ -291,9 +298,10 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
    * await client.signal("public:chat", { typing: true });
    */
   async signal<Topic extends string>(topic: Topic, payload: PayloadOf<Channels, Topic>): Promise<void> {
+    const [json, parts] = this.#takeBinary(payload, topic);
     const engine = this.#engine ?? (await this.#start());
     this.#announce("signal", { topic, payload });
-    guard(() => engine.signal(topic, payload));
+    guard(() => engine.signal(topic, json, { parts }));
   }
 
   /**
@@ -340,7 +348,9 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
   async markRead(topic: string, seq: number, { signal }: WaitOptions = {}): Promise<void> {
     const engine = this.#engine ?? (await this.#start());
     this.#announce("read", { topic, seq });
-    await settled(guard(() => engine.read(topic, seq)), signal, topic);
+    const to = await settled(guard(() => engine.read(topic, seq)), signal, topic);
+    // Servers of the first protocol version tell nothing.
+    if (to) this.#rosters.of(topic).kept(to as ReadTo);
   }
 
   /**
@@ -449,7 +459,7 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
     const [{ engine }, webSocket] = await Promise.all([import("./engine.js"), webSocketClass(this.#options.webSocket)]);
     const Client = await engine();
     const { tap = (socketClass) => socketClass } = this.#options;
-    const options = engineOptions(this.serverUrl, this.#options, tap(webSocket as typeof WebSocket));
+    const options = engineOptions(this.#options, tap(webSocket as typeof WebSocket));
     const weak = new WeakRef(this);
     this.#engine = new Client(
       this.serverUrl,
@@ -473,8 +483,14 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
     };
   }
 
+  /** @internal What a channel's object tells of its people. */
+  rosterOf(topic: string): Roster {
+    return this.#rosters.of(topic);
+  }
+
   /** Takes an event of the engine. */
   #take(name: string, body: unknown): void {
+    this.#rosters.take(name, body, this.user?.userId);
     switch (name) {
       case "message":
         return this.#deliver(body as Message);
@@ -492,8 +508,12 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
       case "queueExpired":
       case "queueRejected":
         return this.#emit(name, this.#publishes.lose(name, body as QueueLoss));
-      case "error":
-        return this.#emit("error", RealtimeError.from(body));
+      case "error": {
+        const error = RealtimeError.from(body);
+        // A subscription that was refused.
+        this.#rosters.drop(error.topic);
+        return this.#emit("error", error);
+      }
     }
     this.#emit(name as keyof Events, body as never);
   }
@@ -509,12 +529,17 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
     this.#events.emit(name, body);
   }
 
+  #takeBinary(payload: unknown, topic: string): [payload: unknown, parts: Uint8Array[]] {
+    return takeBinary(payload, topic, this.#options.protocol === "raw");
+  }
+
   /** Ends a subscription that nobody holds any more. */
   async #leave(topic: string): Promise<void> {
     const engine = this.#engine ?? (await this.#start());
     // Somebody may have come meanwhile.
     if (this.#holds.has(topic)) return;
     this.#announce("unsubscribe", { topic });
+    this.#rosters.drop(topic);
     await settled(guard(() => engine.unsubscribe(topic)), undefined, topic);
   }
 

@@ -8,6 +8,8 @@ export interface Hold {
   readonly handler: MessageHandler<never> | undefined;
   /** Whether this holder wants to know who comes and goes. */
   readonly presence: boolean;
+  /** Whether this holder wants to know how far others had read before. */
+  readonly readers: boolean;
 }
 
 /** @internal */
@@ -34,9 +36,10 @@ export class Holds {
     return this.#byTopic.has(topic);
   }
 
-  /** Whether somebody wants to know who comes and goes on a channel. */
-  wantPresence(topic: string): boolean {
-    return [...(this.#byTopic.get(topic) ?? [])].some(({ presence }) => presence);
+  /** What somebody of those who hold a channel wants to know of its people. */
+  wants(topic: string): { presence: boolean; readers: boolean } {
+    const holds = [...(this.#byTopic.get(topic) ?? [])];
+    return { presence: holds.some(({ presence }) => presence), readers: holds.some(({ readers }) => readers) };
   }
 
   /** Hands a message to every handler of its channel, once each however often it was given. */

@@ -72,6 +72,8 @@ export type {
   PublishOptions,
   Published,
   QueueLoss,
+  ReadTo,
+  Reader,
   RealtimeOptions,
   Receipt,
   Signal,

@@ -191,21 +191,10 @@ export function usePresence(topic: string, options: Pick<UseChannelOptions, "cli
   useEffect(() => {
     if (!subscribed) return;
     const channel = client().channel(topic);
-    let live = true;
-    const list = () => void channel.presence().then(({ users }) => live && setUsers(users)).catch(() => {});
-    const undo = [
-      channel.on("presence", ({ action, user }) =>
-        setUsers((known) => {
-          const others = known.filter(({ userId }) => userId !== user.userId);
-          return action === "join" ? [...others, user] : others;
-        }),
-      ),
-      // What happened while the connection was away was told to nobody. Behind the subscription, which is asked for next.
-      client().on("connected", () => queueMicrotask(list)),
-    ];
-    list();
+    const show = () => setUsers(channel.present);
+    const undo = [channel.on("presence", show), channel.on("subscribed", show)];
+    show();
     return () => {
-      live = false;
       for (const run of undo) run();
       setUsers([]);
     };

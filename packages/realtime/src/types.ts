@@ -143,7 +143,7 @@ export interface Stats {
   framesSent: number;
   bytesReceived: number;
   bytesSent: number;
-  /** The last round trip of a heartbeat, ms; then percentiles of the last 128. */
+  /** The last round trip of a heartbeat or a publish, ms; then percentiles of the last 128. */
   latencyMs?: number;
   latencyP50Ms?: number;
   latencyP95Ms?: number;
@@ -182,6 +182,27 @@ export interface Subscribed {
   recovered?: boolean;
   /** Who is present, where it was asked for. */
   presence?: Present[];
+  /** How far others have read, where it was asked for. */
+  readers?: Reader[];
+  /** How far this user has read; 0 before the first time. */
+  readSeq?: number;
+  /** Messages of others above `readSeq`. */
+  unread?: number;
+}
+
+/** How far somebody has read. */
+export interface Reader {
+  userId: string;
+  seq: number;
+}
+
+/** A read position is kept. */
+export interface ReadTo {
+  topic: string;
+  /** The highest that was ever told. */
+  seq: number;
+  /** Messages of others above it. */
+  unread: number;
 }
 
 /** A page of history, ascending. */
@@ -242,6 +263,8 @@ export interface Events {
   tokenExpired: object;
   /** The server says when the token ends. */
   tokenExpiring: { expiresAt: number };
+  /** A subscription is in place, for the first time or again: after a reconnect, or for a message that was missing. */
+  subscribed: Subscribed;
   gap: Gap;
   /** The server took a subscription away. */
   unsubscribed: { topic: string; code: string; message: string };
@@ -353,6 +376,8 @@ export interface SubscribeOptions extends WaitOptions {
   params?: Record<string, unknown>;
   /** Whether joins and leaves are wanted, and the reply lists who is present. */
   presence?: boolean;
+  /** Whether the reply lists how far others have read; receipts come either way. */
+  readers?: boolean;
 }
 
 /** Options of a publish. */

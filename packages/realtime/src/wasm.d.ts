@@ -8,11 +8,11 @@ declare module "*/wasm/bmt_client_js.js" {
     connect(token?: unknown): void;
     disconnect(): void;
     retryNow(): void;
-    /** Queues and journals before it returns the `messageId`. */
+    /** Queues and journals before it returns the `messageId`. Binary parts stand in the options, as `parts`. */
     publish(topic: string, payload: unknown, options: object): string;
     subscribe(topic: string, options: object): Promise<unknown>;
     unsubscribe(topic: string): Promise<unknown>;
-    signal(topic: string, payload: unknown): void;
+    signal(topic: string, payload: unknown, options: object): void;
     history(topic: string, options: object): Promise<unknown>;
     presence(topic: string): Promise<unknown>;
     read(topic: string, seq: number): Promise<unknown>;

@@ -225,6 +225,48 @@ describe("the package in Node", () => {
     assert.equal(heard[1][1].willReconnect, true);
   });
 
+  it("confirms what is to be confirmed, and tells the publisher", async (t) => {
+    const server = await Server.start(t);
+    const [alice, bob] = await Promise.all([member(t, server, "alice"), member(t, server, "bob")]);
+    await Promise.all([alice.connect(), bob.connect()]);
+    const [received, deliveries] = [[], []];
+    alice.on("delivery", (delivery) => deliveries.push(delivery));
+    await bob.subscribe("public:chat", ({ payload }) => received.push(payload));
+    const { messageId } = await alice.publish("public:chat", "important", { requireDelivery: true });
+    await until("it is confirmed", () => deliveries.at(-1)?.pending === 0);
+    assert.deepEqual(deliveries.at(-1), { messageId, confirmed: 1, pending: 0 });
+    assert.deepEqual(received, ["important"]);
+  });
+
+  it("counts what it does, and how long that takes", async (t) => {
+    const server = await Server.start(t);
+    const alice = await member(t, server, "alice", { heartbeatIntervalMs: 50 });
+    const { status, messagesPublished, latencyMs } = alice.getStats();
+    assert.deepEqual([status, messagesPublished, latencyMs], ["disconnected", 0, undefined]);
+    await alice.connect();
+    await alice.subscribe("public:chat");
+    for (let n = 0; n < 20; n++) await alice.publish("public:chat", n);
+    const latencies = [];
+    alice.on("latency", ({ ms }) => latencies.push(ms));
+    await until("heartbeats came back", () => latencies.length > 2);
+    await server.kill();
+    const waiting = alice.publish("public:chat", "later");
+    await until("it is queued", () => alice.getStats().queueSize === 1);
+    await server.run();
+    await waiting;
+    await until("the last came back", () => alice.getStats().messagesReceived === 21);
+    const stats = alice.getStats();
+    assert.deepEqual(
+      [stats.status, stats.subscriptions, stats.queueSize, stats.reconnectCount, stats.messagesPublished, stats.gaps],
+      ["connected", 1, 0, 1, 21, 0],
+    );
+    const { latencyP50Ms, latencyP95Ms, latencyP99Ms } = stats;
+    assert.ok(latencyP50Ms <= latencyP95Ms && latencyP95Ms <= latencyP99Ms, JSON.stringify(stats));
+    assert.ok(stats.latencyMs >= 0 && stats.latencyMs < 10_000);
+    assert.ok(stats.framesSent > 22 && stats.bytesSent > stats.framesSent, JSON.stringify(stats));
+    assert.ok(stats.framesReceived > 41 && stats.bytesReceived > stats.framesReceived, JSON.stringify(stats));
+  });
+
   it("calls listeners so that one that throws or publishes disturbs nobody", async (t) => {
     const server = await Server.start(t);
     const alice = await member(t, server, "alice");

@@ -15,6 +15,7 @@ import { mintToken, SECRET } from "../../../tests/support/token.mjs";
 import { Gate } from "./support/gate.mjs";
 import { installed } from "./support/installed.mjs";
 import { buildPage, launch, open, serve } from "./support/page.mjs";
+import { FakeStorage } from "./support/storage.mjs";
 import { until } from "./support/until.mjs";
 
 const FAST = { reconnect: { baseMs: 50, capMs: 200 } };
@@ -51,6 +52,39 @@ describe("the package where no WebSocket passes", () => {
     assert.equal(received[0].text, "你好 \u001e");
     assert.equal(gate.sockets, 0);
     assert.ok(gate.polls > 4, "it polled");
+  });
+
+  it("begins so where the page before found that out, for this server and for an hour", async (t) => {
+    const server = await Server.start(t);
+    const gate = await Gate.before(t, server.port, { open: false });
+    const { accessToken } = await server.login("alice");
+    const storage = new FakeStorage();
+    /** How many WebSockets a new page tries before it is connected to `url`. */
+    const tried = async (url) => {
+      const { refused } = gate;
+      const client = member(t, url, accessToken, { storage });
+      await client.connect();
+      client.disconnect();
+      return gate.refused - refused;
+    };
+    const KEY = "realtime_needs_polling";
+    assert.equal(await tried(gate.url), 1);
+    const [until] = storage.getItem(KEY).split(" ");
+    assert.equal(storage.getItem(KEY), `${until} ${gate.url}`);
+    assert.ok(Math.abs(until - Date.now() - 3_600_000) < 60_000, until);
+    assert.equal(await tried(gate.url), 0);
+    for (const stale of [`${Date.now() - 1} ${gate.url}`, `${Date.now() + 7_200_000} ${gate.url}`, "x", "1 2 3"]) {
+      storage.setItem(KEY, stale);
+      assert.equal(await tried(gate.url), 1, stale);
+    }
+    // Another server may be reached otherwise, and leaves what is known of this one.
+    assert.equal(await tried(server.url), 0);
+    assert.equal(await tried(gate.url), 0);
+    // A WebSocket that opens makes an end of it.
+    storage.setItem(KEY, `${Date.now() - 1} ${gate.url}`);
+    gate.open = true;
+    await tried(gate.url);
+    assert.equal(gate.sockets, 1);
   });
 
   it("loses nothing when the server is killed and comes back", async (t) => {

@@ -3,12 +3,15 @@
 
 use bmt_client_core::{Clock, Entry};
 use bmt_shared::channel::ChannelName;
+use bmt_shared::codec::engineio::Packet;
 use bmt_shared::id::{MessageId, UserId};
-use bmt_shared::json::Object;
+use bmt_shared::json::{Object, write_str};
 use bmt_shared::message::Priority;
 use bmt_shared::payload::Payload;
 use bmt_shared::request::Publish;
-use wasm_bindgen::JsValue;
+use bytes::Bytes;
+use js_sys::Array;
+use wasm_bindgen::{JsCast, JsValue};
 
 use crate::clock::unix_ms;
 use crate::global::property;
@@ -24,6 +27,7 @@ pub(super) fn write(entry: &Entry, order: u64) -> String {
     Object::open(&mut json)
         .str("topic", publish.topic.as_str())
         .raw("payload", publish.payload.json())
+        .and(|fields| write_parts(fields, publish.payload.attachments()))
         .with("options", |out| write_options(out, publish))
         .number("timestamp", entry.timestamp)
         .maybe_str("clock", (entry.clock == Clock::Server).then_some(SERVER))
@@ -33,6 +37,28 @@ pub(super) fn write(entry: &Entry, order: u64) -> String {
         .number("order", order)
         .close();
     json
+}
+
+/// Binary parts, each as Engine.IO writes one as text: `b` and base64.
+fn write_parts<'a>(fields: Object<'a>, parts: &[Bytes]) -> Object<'a> {
+    if parts.is_empty() {
+        return fields;
+    }
+    fields.list("attachments", parts, |out, part| {
+        write_str(out, &Packet::Binary((&part[..]).into()).encode());
+    })
+}
+
+/// `None` where one of them is none.
+fn read_parts(value: &JsValue) -> Option<Vec<Bytes>> {
+    let Some(parts) = property(value, "attachments") else {
+        return Some(Vec::new());
+    };
+    let part = |part: JsValue| match Packet::decode(&part.as_string()?) {
+        Ok(Packet::Binary(bytes)) => Some(Bytes::from(bytes.into_owned())),
+        _ => None,
+    };
+    parts.dyn_into::<Array>().ok()?.iter().map(part).collect()
 }
 
 fn write_options(out: &mut String, publish: &Publish) {
@@ -51,6 +77,7 @@ pub(super) fn read(value: &JsValue) -> Option<Entry> {
     }
     let topic = ChannelName::parse(&text(value, "topic")?).ok()?;
     let payload = Payload::from_json(&to_json(&own(value, "payload")?)?);
+    let payload = payload.with_attachments(read_parts(value)?);
     let mut publish = Publish::new(topic, payload);
     if let Some(options) = property(value, "options") {
         read_options(&options, &mut publish);

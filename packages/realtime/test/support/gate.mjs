@@ -6,9 +6,10 @@ export class Gate {
   #server;
   /** Whether WebSockets may pass. */
   open;
-  /** Requests of long-polling that passed, and WebSockets that did. */
+  /** Requests of long-polling that passed, WebSockets that did, and those that did not. */
   polls = 0;
   sockets = 0;
+  refused = 0;
 
   constructor(server, open) {
     this.#server = server;
@@ -28,7 +29,10 @@ export class Gate {
       to.on("close", () => from.destroy());
     });
     server.on("upgrade", (from, socket, head) => {
-      if (!gate.open) return socket.end("HTTP/1.1 403 Forbidden\r\nconnection: close\r\n\r\n");
+      if (!gate.open) {
+        gate.refused++;
+        return socket.end("HTTP/1.1 403 Forbidden\r\nconnection: close\r\n\r\n");
+      }
       gate.sockets++;
       const onward = gate.#onward(port, from, () => socket.destroy());
       onward.on("upgrade", ({ rawHeaders }, other, first) => {

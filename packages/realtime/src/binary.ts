@@ -1,0 +1,51 @@
+/** Binary parts of a payload: each travels beside the JSON, where a placeholder names it. */
+
+import { RealtimeError } from "./error.js";
+
+/** Nesting below which nothing is looked for: no server takes JSON that is deeper. */
+const MAX_DEPTH = 127;
+
+/**
+ * @internal The payload as JSON can say it, and the parts that were taken out of it: every `ArrayBuffer`, typed array,
+ * `DataView` and Node `Buffer`, in the order of their placeholders. A payload without them is handed on as it is.
+ */
+export function takeBinary(payload: unknown, topic: string, isRaw: boolean): [payload: unknown, parts: Uint8Array[]] {
+  if (!holdsBinary(payload, 0)) return [payload, []];
+  if (isRaw) throw refused("the raw endpoint takes JSON alone; use `protocol: \"socketio\"`, or upload a file", topic);
+  const parts: Uint8Array[] = [];
+  const replace = (value: unknown): unknown => {
+    const bytes = bytesOf(value);
+    if (bytes) return { _placeholder: true, num: parts.push(bytes) - 1 };
+    if (isBlob(value)) throw refused("a Blob is read first: publish `await blob.arrayBuffer()`", topic);
+    if (!isNode(value)) return value;
+    if (Array.isArray(value)) return value.map(replace);
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, replace(inner)]));
+  };
+  return [replace(payload), parts];
+}
+
+function holdsBinary(value: unknown, depth: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (bytesOf(value) || isBlob(value)) return true;
+  if (depth === MAX_DEPTH || !isNode(value)) return false;
+  for (const inner of Object.values(value)) if (holdsBinary(inner, depth + 1)) return true;
+  return false;
+}
+
+/** Whether something may lie in it: what says itself how it is written, as a `Date` does, is a leaf. */
+function isNode(value: unknown): value is object {
+  return typeof value === "object" && value !== null && typeof (value as { toJSON?: unknown }).toJSON !== "function";
+}
+
+function bytesOf(value: unknown): Uint8Array | undefined {
+  if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  return ArrayBuffer.isView(value) ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength) : undefined;
+}
+
+function isBlob(value: unknown): boolean {
+  return typeof Blob === "function" && value instanceof Blob;
+}
+
+function refused(text: string, topic: string): RealtimeError {
+  return new RealtimeError(`A payload with binary parts cannot be sent so: ${text}`, { code: "invalid_message", topic });
+}
