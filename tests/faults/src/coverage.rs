@@ -57,7 +57,10 @@ fn exists(reference: &str) -> Result<(), String> {
     let found = if file.ends_with(".rs") {
         text.contains(&format!("fn {name}("))
     } else {
-        text.contains(&format!("test(\"{name}")) || text.contains(&format!("test(`{name}"))
+        let begins = |word: &str| {
+            text.contains(&format!("{word}(\"{name}")) || text.contains(&format!("{word}(`{name}"))
+        };
+        begins("test") || begins("it")
     };
     if found {
         Ok(())

@@ -1,4 +1,7 @@
-/** An HTTP proxy in front of a server, which lets WebSockets through or does not, as many a company's does. */
+/**
+ * An HTTP proxy in front of a server, which lets WebSockets through or does not, as many a company's does, or answers
+ * itself.
+ */
 import { once } from "node:events";
 import { createServer, request } from "node:http";
 
@@ -6,6 +9,10 @@ export class Gate {
   #server;
   /** Whether WebSockets may pass. */
   open;
+  /** What it answers to everything, as it stands on the wire, instead of passing it on. */
+  answer;
+  /** How often it did. */
+  answers = 0;
   /** Requests of long-polling that passed, WebSockets that did, and those that did not. */
   polls = 0;
   sockets = 0;
@@ -20,7 +27,9 @@ export class Gate {
   static async before(t, port, { open }) {
     const server = createServer();
     const gate = new Gate(server, open);
+    const answered = (socket) => gate.answer !== undefined && (gate.answers++, socket.end(gate.answer), true);
     server.on("request", (from, to) => {
+      if (answered(to.socket)) return;
       if (from.url.includes("transport=polling")) gate.polls++;
       from.pipe(gate.#onward(port, from, (answer) => {
         to.writeHead(answer.statusCode, answer.headers);
@@ -29,6 +38,7 @@ export class Gate {
       to.on("close", () => from.destroy());
     });
     server.on("upgrade", (from, socket, head) => {
+      if (answered(socket)) return;
       if (!gate.open) {
         gate.refused++;
         return socket.end("HTTP/1.1 403 Forbidden\r\nconnection: close\r\n\r\n");
