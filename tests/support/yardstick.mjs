@@ -82,7 +82,7 @@ const requests = {
     return { messages: page, seq: messages.length, epoch: "one", hasMore: after + page.length < messages.length };
   },
   signal(socket, { topic, payload }) {
-    socket.to(topic).emit("signal", { topic, from: socket.data.user.userId, payload });
+    socket.to(topic).emit("signal", { topic, from: socket.data.user.userId, payload, timestamp: Date.now() });
     return {};
   },
   heartbeat: () => ({}),
