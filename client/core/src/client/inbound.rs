@@ -45,9 +45,13 @@ impl<F: Face> Client<F> {
     }
 
     /// Most frames are one message, and whoever reads its body reads every byte of it: the grammar is not looked at
-    /// before. Whether this frame was one; what is anything else, or broken, is read from its beginning.
+    /// before. Whether this frame was one; what is anything else, or broken, or goes on to other tabs, is read from its
+    /// beginning.
     fn handle_plain_message(&mut self, frame: Frame<'_>) -> bool {
         let Frame::Text(text) = frame else { return false };
+        if self.config.shared {
+            return false;
+        }
         let Some(body) = self.link.plain_message(text) else {
             return false;
         };
