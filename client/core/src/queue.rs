@@ -202,14 +202,24 @@ impl Queue {
     pub(crate) fn redate(&mut self, now: Now, server_ms: u64, stored_of: Option<Sender<'_>>) -> Vec<Entry> {
         let mut redated = Vec::new();
         let mut last = 0;
+        // Dated by other tabs, which may have heard the time a little earlier or later than this one: what their page
+        // wrote next still follows.
+        let mut dated_before = 0;
         for slot in &mut self.slots {
             let is_stored = slot.source == Source::Restored;
             let is_ours = stored_of.is_some_and(|sender| sender.owns(&slot.entry));
-            if is_stored && (!is_ours || slot.entry.clock == Clock::Server) {
+            let is_dated = slot.entry.clock == Clock::Server;
+            if is_stored && (!is_ours || is_dated) {
+                if is_ours {
+                    dated_before = slot.entry.timestamp;
+                }
                 continue;
             }
             let entry = &mut slot.entry;
-            let date = server_ms.saturating_sub(slot.age.at(now.monotonic_ms));
+            let mut date = server_ms.saturating_sub(slot.age.at(now.monotonic_ms));
+            if is_stored && dated_before <= date.saturating_add(MAX_LEAD_MS) {
+                date = date.max(dated_before.saturating_add(1));
+            }
             let is_off = entry.clock == Clock::Own || entry.timestamp.abs_diff(date) > REDATE_MS;
             let date = if is_off { date } else { entry.timestamp };
             // One after the other still.

@@ -208,6 +208,25 @@ fn messages_of_one_millisecond_keep_their_order_after_the_clock_went_back() {
 }
 
 #[test]
+fn what_one_page_wrote_keeps_its_order_whichever_tabs_date_it() {
+    let mut writer = World::new(Config::default());
+    writer.publish("public:a", "m1");
+    writer.publish("public:a", "m2");
+    // Dated by a tab that heard the time three seconds earlier than the next one does.
+    let date = writer.server_ms + 3_000;
+    let first = writer.stored.values_mut().next().unwrap();
+    assert_eq!(first.message_id.as_str(), "m1");
+    (first.clock, first.timestamp) = (Clock::Server, date);
+    let mut next = page(0, &writer);
+    next.connect();
+    next.greet();
+    let sent = next.request();
+    let ids: Vec<_> = sent.body["messages"].as_array().unwrap().iter().collect();
+    let ids: Vec<_> = ids.iter().map(|entry| &entry["messageId"]).collect();
+    assert_eq!(ids, ["m1", "m2"]);
+}
+
+#[test]
 fn what_was_written_before_the_first_greeting_is_dated_anew() {
     each_clock(|mut world| {
         for id in ["m1", "m2", "m3"] {
