@@ -54,11 +54,14 @@ impl World {
         self.plan_act(tab);
     }
 
-    /// The device's clock is set, a day off at most, unless something waits there that only this clock dates: what
-    /// an earlier page wrote before it was ever connected is as old as the clock says.
+    /// The device's clock is set, a day off at most, unless something waits there, or may be written, that only this
+    /// clock dates: what an earlier page wrote before it was ever connected is as old as the clock says.
     fn set_clock(&mut self, person: usize) {
         let mut stored = self.people[person].stored.values();
-        if stored.any(|entry| entry.clock == Clock::Own) {
+        let mut tabs = self.tabs.iter().filter(|tab| tab.person == person);
+        if stored.any(|entry| entry.clock == Clock::Own)
+            || tabs.any(|tab| tab.client.state().last_connected.is_none())
+        {
             return;
         }
         let ahead_ms = *self.random.pick(&[-DAY_MS, 0, DAY_MS]);
