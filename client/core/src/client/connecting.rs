@@ -297,6 +297,8 @@ impl<F: Face> Client<F> {
     fn give_up_token(&mut self, reason: Option<String>) {
         self.tell(Event::TokenExpired);
         self.connection.phase = Phase::GivenUp;
+        // Another tab may have a better one.
+        self.leave_group();
         self.set_status(Status::Failed, reason);
     }
 

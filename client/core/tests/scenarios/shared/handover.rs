@@ -260,21 +260,25 @@ fn the_servers_advice_to_wait_is_kept_by_every_tab() {
 }
 
 #[test]
-fn a_token_that_is_refused_twice_ends_one_tab_and_the_next_tries_its_own() {
-    let mut browser = Browser::new(2);
-    browser.connect(0);
-    browser.connect(1);
-    for _ in 0..2 {
-        browser.tabs[0].open();
-        browser.tabs[0].receive(
-            r#"0{"sid":"s","upgrades":[],"pingInterval":3600000,"pingTimeout":20000,"maxPayload":1}"#,
-        );
-        browser.server_sends(r#"44{"message":"no","data":{"code":"authentication_failed"}}"#);
+fn a_token_that_is_refused_ends_one_tab_and_the_next_tries_its_own() {
+    // One that a provider gave is asked for once more.
+    for (is_fixed, refusals) in [(false, 2), (true, 1)] {
+        let mut browser = Browser::new(2);
+        browser.tabs[0].has_fixed_token = is_fixed;
+        browser.connect(0);
+        browser.connect(1);
+        for _ in 0..refusals {
+            browser.tabs[0].open();
+            browser.tabs[0].receive(
+                r#"0{"sid":"s","upgrades":[],"pingInterval":3600000,"pingTimeout":20000,"maxPayload":1}"#,
+            );
+            browser.server_sends(r#"44{"message":"no","data":{"code":"authentication_failed"}}"#);
+        }
+        assert_eq!(browser.tabs[0].client.status(), Status::Failed, "{is_fixed}");
+        assert_eq!(browser.leader(), 1, "{is_fixed}");
+        browser.server_greets();
+        assert_eq!(browser.tabs[1].client.status(), Status::Connected);
     }
-    assert_eq!(browser.tabs[0].client.status(), Status::Failed);
-    assert_eq!(browser.leader(), 1);
-    browser.server_greets();
-    assert_eq!(browser.tabs[1].client.status(), Status::Connected);
 }
 
 #[test]
