@@ -60,7 +60,8 @@ impl<F: Face + 'static> Driver<F> {
     fn join(self: &Rc<Self>, user: Option<&UserId>) -> Option<Group> {
         let joined = self.joined.get().wrapping_add(1);
         self.joined.set(joined);
-        let mut name = [NAME, &*self.origin, self.options.base_path()].join(" ");
+        let path = self.options.config.path.as_deref().unwrap_or_default();
+        let mut name = [NAME, &*self.origin, path].join(" ");
         // No user is called like all guests.
         if let Some(user) = user {
             name.push(' ');

@@ -84,13 +84,11 @@ impl WebLock {
         let granted = Closure::<dyn Fn(JsValue) -> JsValue>::new(move |_| hold(&asked)).into_js_value();
         let request = method(&inner.locks, "request").expect("looked for when the manager was found");
         match request.call3(&inner.locks, &inner.name, &options, &granted) {
-            // Rejected when the request is aborted, where there is nothing to do, and when the lock is stolen.
             Ok(done) => promise::settle(done, move |end| {
                 if end.is_err() {
-                    lose(&robbed, round);
+                    rejected(&robbed, round);
                 }
             }),
-            // A sandboxed page may have the API and not the right: it shares with nobody.
             Err(_) => (inner.on_held)(true),
         }
     }
@@ -112,14 +110,16 @@ impl Drop for WebLock {
     }
 }
 
-/// Another tab has taken the lock away.
-fn lose(robbed: &Weak<Inner>, round: u32) {
+/// Another tab has taken the lock away, or the page has the API and not the right, as a sandboxed one: it shares with
+/// nobody. A request that was aborted is not asked any more.
+fn rejected(robbed: &Weak<Inner>, round: u32) {
     let Some(inner) = robbed.upgrade().filter(|inner| inner.round.get() == round) else {
         return;
     };
-    let was = inner.state.replace(State::Idle);
-    if matches!(was, State::Held(_)) {
-        (inner.on_held)(false);
+    match inner.state.replace(State::Idle) {
+        State::Idle => {}
+        State::Asked(_) => (inner.on_held)(true),
+        State::Held(_) => (inner.on_held)(false),
     }
 }
 
