@@ -416,7 +416,7 @@ mod tests {
             ),
             (
                 "[namespaces.public.channels.\"a b\"]\nhistory_size = 1",
-                ["namespaces.public.channels", "' '"],
+                ["namespaces.public.channels", "` `"],
             ),
         ] {
             let told = refusal(text, &[("BMT_AUTH__JWT_SECRET", SECRET)]);

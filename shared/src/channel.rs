@@ -43,7 +43,7 @@ impl fmt::Display for ChannelNameError {
             }
             Self::BadCharacter(c) => write!(
                 f,
-                "a channel name is made of letters, digits, `_`, `-` and `:` between segments; {c:?} is none of them"
+                "a channel name is made of letters, digits, `_`, `-` and `:` between segments; `{c}` is none of them"
             ),
         }
     }

@@ -10,26 +10,28 @@ const MAX_DEPTH = 127;
  * `DataView` and Node `Buffer`, in the order of their placeholders. A payload without them is handed on as it is.
  */
 export function takeBinary(payload: unknown, topic: string, isRaw: boolean): [payload: unknown, parts: Uint8Array[]] {
-  if (!holdsBinary(payload, 0)) return [payload, []];
+  if (!holdsBinary(payload, 0, new Set())) return [payload, []];
   if (isRaw) throw refused("the raw endpoint takes JSON alone; use `protocol: \"socketio\"`, or upload a file", topic);
   const parts: Uint8Array[] = [];
-  const replace = (value: unknown): unknown => {
+  const replace = (value: unknown, depth: number): unknown => {
     const bytes = bytesOf(value);
     if (bytes) return { _placeholder: true, num: parts.push(bytes) - 1 };
     if (isBlob(value)) throw refused("a Blob is read first: publish `await blob.arrayBuffer()`", topic);
     if (!isNode(value)) return value;
-    if (Array.isArray(value)) return value.map(replace);
-    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, replace(inner)]));
+    if (depth === MAX_DEPTH) throw refused(`it is nested deeper than ${MAX_DEPTH} levels, or holds itself`, topic);
+    if (Array.isArray(value)) return value.map((inner) => replace(inner, depth + 1));
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, replace(inner, depth + 1)]));
   };
-  return [replace(payload), parts];
+  return [replace(payload, 0), parts];
 }
 
-function holdsBinary(value: unknown, depth: number): boolean {
-  if (typeof value !== "object" || value === null) return false;
+/** Looks into each object once: that one holds itself is said by whoever writes it as JSON. */
+function holdsBinary(value: unknown, depth: number, seen: Set<object>): boolean {
+  if (typeof value !== "object" || value === null || seen.has(value)) return false;
   if (bytesOf(value) || isBlob(value)) return true;
+  seen.add(value);
   if (depth === MAX_DEPTH || !isNode(value)) return false;
-  for (const inner of Object.values(value)) if (holdsBinary(inner, depth + 1)) return true;
-  return false;
+  return Object.values(value).some((inner) => holdsBinary(inner, depth + 1, seen));
 }
 
 /** Whether something may lie in it: what says itself how it is written, as a `Date` does, is a leaf. */

@@ -54,6 +54,17 @@ describe("the package in Node", () => {
     assert.deepEqual(received, numbers);
   });
 
+  it("says what is wrong with a channel's name, and with a payload that is no JSON", async (t) => {
+    const alice = await member(t, await Server.start(t), "alice");
+    await alice.connect();
+    await assert.rejects(alice.subscribe("public:a b"), { code: "invalid_message", message: /` ` is none of them/ });
+    const parent = { children: [] };
+    for (let n = 0; n < 8; n++) parent.children.push({ parent });
+    await assert.rejects(alice.publish("public:chat", parent), { code: "invalid_message", message: /no circle/ });
+    parent.picture = new Uint8Array(1);
+    await assert.rejects(alice.publish("public:chat", parent), { code: "invalid_message", message: /holds itself/ });
+  });
+
   it("rejects a refused token with its reason, and stays away", async (t) => {
     const server = await Server.start(t);
     const client = new here.bmt.RealtimeClient(server.url, { auth: "no.such.token", ...FAST });

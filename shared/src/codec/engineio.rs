@@ -134,7 +134,7 @@ impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("the Engine.IO packet is empty"),
-            Self::UnknownType(kind) => write!(f, "{kind:?} is no packet type of Engine.IO 4"),
+            Self::UnknownType(kind) => write!(f, "`{kind}` is no packet type of Engine.IO 4"),
             Self::UnexpectedData(kind) => {
                 write!(f, "an Engine.IO packet of type {kind} carries data but must not")
             }

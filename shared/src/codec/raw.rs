@@ -207,11 +207,11 @@ impl fmt::Display for DecodeError {
             Self::Field(field @ ("timestamp" | "sequence")) => {
                 write!(
                     f,
-                    "the field {field:?} is not a whole number from 0 to 18446744073709551615"
+                    "the field `{field}` is not a whole number from 0 to 18446744073709551615"
                 )
             }
-            Self::Field(field @ "type") => write!(f, "the field {field:?} is missing or not a filled string"),
-            Self::Field(field) => write!(f, "the field {field:?} is not a string"),
+            Self::Field(field @ "type") => write!(f, "the field `{field}` is missing or not a filled string"),
+            Self::Field(field) => write!(f, "the field `{field}` is not a string"),
             Self::TooMany => write!(f, "the frame holds more than {MAX_BATCH} envelopes"),
         }
     }

@@ -144,7 +144,7 @@ impl Call {
             "heartbeat" => read::<HeartbeatBody>(body).map(|b| Request::Heartbeat(b.timestamp)),
             "refresh" => read::<RefreshBody>(body).map(|b| Request::Refresh(b.token)),
             "ack" => read::<AckBody>(body).map(|b| Request::Ack(b.id)),
-            unknown => Err(invalid(format!("there is no operation {unknown:?}"))),
+            unknown => Err(invalid(format!("there is no operation `{unknown}`"))),
         };
         match request {
             Ok(request) => Ok(Self {

@@ -203,7 +203,7 @@ impl<F: Face> Client<F> {
     fn handle_enveloped(&mut self, enveloped: &Enveloped<'_>) {
         let Ok(topic) = ChannelName::parse(&enveloped.topic) else {
             let why = format!(
-                "a message came on {:?}, which is no channel name",
+                "a message came on `{}`, which is no channel name",
                 enveloped.topic
             );
             return self.tell(Event::Error(ClientError::Unreadable(FaceError(why))));

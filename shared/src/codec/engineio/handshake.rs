@@ -125,7 +125,7 @@ impl fmt::Display for HandshakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Json(error) => write!(f, "the Engine.IO handshake is not a JSON object: {error}"),
-            Self::Field(name) => write!(f, "the Engine.IO handshake lacks a valid {name:?}"),
+            Self::Field(name) => write!(f, "the Engine.IO handshake lacks a valid `{name}`"),
         }
     }
 }

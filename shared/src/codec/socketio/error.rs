@@ -48,7 +48,7 @@ impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sentence = match self {
             Self::Empty => "the Socket.IO packet is empty",
-            Self::UnknownType(kind) => return write!(f, "{kind:?} is no packet type of Socket.IO 5"),
+            Self::UnknownType(kind) => return write!(f, "`{kind}` is no packet type of Socket.IO 5"),
             Self::AttachmentCount => "a binary Socket.IO packet does not tell the number of its attachments",
             Self::TooManyAttachments => {
                 return write!(
