@@ -456,9 +456,9 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
 
   async #load(): Promise<Engine> {
     checkAddress(this.serverUrl);
-    const [{ engine }, webSocket] = await Promise.all([import("./engine.js"), webSocketClass(this.#options.webSocket)]);
+    const { tap = (socketClass) => socketClass, protocol, webSocket: given } = this.#options;
+    const [{ engine }, webSocket] = await Promise.all([import("./engine.js"), webSocketClass(given, protocol === "raw")]);
     const Client = await engine();
-    const { tap = (socketClass) => socketClass } = this.#options;
     const options = engineOptions(this.#options, tap(webSocket as typeof WebSocket));
     const weak = new WeakRef(this);
     this.#engine = new Client(

@@ -191,7 +191,7 @@ export class OfflineMessageQueue {
     this.#try((storage) => {
       for (let at = 0; at < storage.length; at++) {
         const key = storage.key(at);
-        if (!key?.startsWith(`${KEY}:`)) continue;
+        if (!key?.startsWith(`${KEY}:`) || key.startsWith(`${KEY}:corrupt:`)) continue;
         try {
           found.push(JSON.parse(storage.getItem(key) ?? ""));
         } catch {
@@ -221,10 +221,13 @@ function isFinal({ code, retryable }: RealtimeError): boolean {
   return !retryable && !["aborted", "cancelled", "disconnected"].includes(code);
 }
 
-/** An entry of a queue; `undefined` for what is none. */
+/** An entry of a queue; `undefined` for what is none, and for one with binary parts, which only a client can send. */
 function asMessage(value: unknown): OfflineMessage | undefined {
-  const { topic, payload, timestamp = 0, messageId } = (value ?? {}) as Partial<OfflineMessage>;
-  const isOne = typeof topic === "string" && payload !== undefined && typeof messageId === "string";
+  const { topic, payload, timestamp = 0, messageId, attachments } = (value ?? {}) as Partial<OfflineMessage> & {
+    attachments?: unknown;
+  };
+  const isOne =
+    typeof topic === "string" && payload !== undefined && typeof messageId === "string" && attachments === undefined;
   return isOne && typeof timestamp === "number"
     ? { ...(value as OfflineMessage), timestamp }
     : undefined;

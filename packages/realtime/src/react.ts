@@ -107,8 +107,11 @@ export function useRealtime<Channels extends ChannelTypes = Record<never, never>
       made.disconnect();
       setClient(null);
       setConnected(false);
+      // What one user was sent, another is not shown.
+      setError(null);
+      clearMessages();
     };
-  }, [serverUrl, token, add]);
+  }, [serverUrl, token, add, clearMessages]);
 
   const subscribe = useCallback(
     async (channel: string, wanted?: SubscribeOptions) => client?.subscribe(channel, undefined, wanted),

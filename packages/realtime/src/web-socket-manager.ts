@@ -226,7 +226,7 @@ export class WebSocketManager {
     const turn = ++this.#turn;
     this.#move("connecting");
     try {
-      const Socket = (await webSocketClass(this.#options.webSocket)) as typeof WebSocket;
+      const Socket = (await webSocketClass(this.#options.webSocket, true)) as typeof WebSocket;
       if (turn !== this.#turn) return;
       this.#listen(new Socket(this.url, this.#options.protocols), turn);
     } catch (cause) {

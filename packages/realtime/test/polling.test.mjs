@@ -124,8 +124,12 @@ describe("the package where no WebSocket passes", () => {
     await writeFile(program, BARE);
     const { accessToken } = await server.login("alice");
     const ran = await promisify(execFile)(process.execPath, [program, server.url, accessToken]);
-    assert.deepEqual(JSON.parse(ran.stdout), [1, 2]);
+    const { seqs, refusals } = JSON.parse(ran.stdout);
+    assert.deepEqual(seqs, [1, 2]);
     assert.equal(ran.stderr.match(/has no WebSocket/g).length, 1, ran.stderr);
+    // The raw endpoint and any other WebSocket server have no polling to fall back to.
+    assert.equal(refusals.length, 2);
+    for (const refusal of refusals) assert.match(refusal, /has no WebSocket: use Node 22 or newer, or install/);
   });
 
   it("lets a WebSocket take the session over when the network is another one, and loses nothing", async (t) => {
@@ -156,7 +160,7 @@ describe("the package where no WebSocket passes", () => {
 /** Two clients, one after the other, where neither Node nor a package has a WebSocket. */
 const BARE = `
 delete globalThis.WebSocket;
-const { RealtimeClient } = await import("@bmt/realtime");
+const { RealtimeClient, WebSocketManager, WsClient } = await import("@bmt/realtime");
 const [url, auth] = process.argv.slice(2);
 const seqs = [];
 for (const text of ["one", "two"]) {
@@ -165,7 +169,14 @@ for (const text of ["one", "two"]) {
   seqs.push((await client.publish("public:chat", text)).seq);
   client.disconnect();
 }
-console.log(JSON.stringify(seqs));
+const refusals = [];
+const raw = new WsClient({ url, token: auth, autoConnect: false });
+await raw.connect().catch(({ message }) => refusals.push(message));
+const socket = new WebSocketManager("ws://127.0.0.1:1/");
+const told = new Promise((resolve) => socket.on("error", resolve));
+socket.connect();
+refusals.push((await told).message);
+console.log(JSON.stringify({ seqs, refusals }));
 `;
 
 /** The official Node server, with the events of the seeds. */
