@@ -1,6 +1,7 @@
 //! The fan-out bench: one publisher keeps a number of publishes in flight, subscribers count and time what
-//! arrives. Every server in turn, and that several times: on a machine that others use too, only what was measured
-//! within the same minute compares, and only the middle one of several ratios tells something.
+//! arrives. All servers stand side by side with their subscribers connected, and are measured in turn, again and
+//! again: on a machine that others use too, only what was measured within the same minute compares, and only the
+//! middle one of many ratios tells something. What is not measured has nothing to do but to ping.
 #![expect(
     clippy::print_stdout,
     reason = "a bench tells on standard output what it could not measure"
@@ -12,12 +13,12 @@ mod table;
 use std::time::Duration;
 
 use crate::server::Server;
-use load::Load;
+use load::{Field, Load, Outcome};
 
-/// How long each measurement runs unless `BMT_BENCH_SECONDS` says otherwise, after a second of warming up.
-const MEASURE: Duration = Duration::from_secs(8);
+/// How long each measurement runs unless `BMT_BENCH_SECONDS` says otherwise.
+const MEASURE: Duration = Duration::from_secs(2);
 /// How often each load runs on every server unless `BMT_BENCH_ROUNDS` says otherwise.
-const ROUNDS: u64 = 3;
+const ROUNDS: u64 = 15;
 /// Channels, subscribers of each, and publishes in flight.
 const LOADS: [(usize, usize, usize); 5] = [
     (1, 200, 1),
@@ -52,23 +53,59 @@ pub(crate) fn run(only: &[String]) -> Result<(), String> {
         let kinds = Kind::ALL
             .into_iter()
             .filter(|kind| only.is_empty() || only.iter().any(|name| name == kind.name()));
+        let mut contenders: Vec<_> = kinds.map(|kind| Contender { kind, field: None }).collect();
         let mut measured = Vec::new();
         for _ in 0..rounds {
+            // All stand before the first is measured, and again where one fell.
+            for contender in &mut contenders {
+                runtime.block_on(contender.stand(&load))?;
+            }
             let mut round = Vec::new();
-            for kind in kinds.clone() {
-                let server = kind.start()?;
-                match runtime.block_on(load.run(&server, kind.binding())) {
-                    Ok(outcome) => round.push((kind, outcome)),
-                    Err(error) => println!("not counted: {}: {error}", kind.name()),
-                }
+            for contender in &mut contenders {
+                round.extend(runtime.block_on(contender.measure()));
             }
             measured.push(round);
         }
+        drop(contenders);
         table::print(&load, &measured);
         rows.push((load, measured));
     }
     table::summarise(&rows);
     Ok(())
+}
+
+/// One server of a load.
+struct Contender<'a> {
+    kind: Kind,
+    /// None before the first measurement, and where it failed.
+    field: Option<Field<'a>>,
+}
+
+impl<'a> Contender<'a> {
+    async fn stand(&mut self, load: &'a Load) -> Result<(), String> {
+        if self.field.is_none() {
+            match Field::connect(load, self.kind.start()?, self.kind.binding()).await {
+                Ok(field) => self.field = Some(field),
+                Err(error) => self.not_counted(&error),
+            }
+        }
+        Ok(())
+    }
+
+    async fn measure(&mut self) -> Option<(Kind, Outcome)> {
+        match self.field.as_mut()?.measure().await {
+            Ok(outcome) => Some((self.kind, outcome)),
+            Err(error) => {
+                self.field = None;
+                self.not_counted(&error);
+                None
+            }
+        }
+    }
+
+    fn not_counted(&self, error: &str) {
+        println!("not counted: {}: {error}", self.kind.name());
+    }
 }
 
 fn number(variable: &str) -> Option<u64> {

@@ -15,6 +15,8 @@ const PAYLOAD_BYTES: usize = 128;
 /// One in so many subscribers times what it gets: to read the time out of every message would cost the machine
 /// more than the cheapest server does.
 const TIMED: usize = 4;
+/// What is published before anything is counted.
+const WARMING: Duration = Duration::from_millis(500);
 
 /// What is measured.
 pub(crate) struct Load {
@@ -45,9 +47,20 @@ struct Shared {
     latencies: Mutex<Vec<u32>>,
 }
 
-impl Load {
-    /// Runs against a server that was just started.
-    pub(super) async fn run(&self, server: &Server, binding: Binding) -> Result<Outcome, String> {
+/// A server and all subscribers of a load, connected once and measured as often as is wanted.
+pub(crate) struct Field<'a> {
+    load: &'a Load,
+    binding: Binding,
+    server: Server,
+    subscribers: JoinSet<Result<(), String>>,
+    shared: Arc<Shared>,
+    /// Publishers so far: each is a user of its own, so that their messages are not taken for each other's.
+    publishers: usize,
+}
+
+impl<'a> Field<'a> {
+    /// Connects and subscribes them to a server that was just started.
+    pub(super) async fn connect(load: &'a Load, server: Server, binding: Binding) -> Result<Self, String> {
         let shared = Arc::new(Shared {
             clock: Instant::now(),
             measuring: AtomicBool::new(false),
@@ -56,24 +69,41 @@ impl Load {
             latencies: Mutex::default(),
         });
         let mut subscribers = JoinSet::new();
-        for number in 0..self.channels * self.subscribers {
+        for number in 0..load.channels * load.subscribers {
             let mut peer = Peer::connect(&server.address, binding, &format!("s{number}")).await?;
-            peer.subscribe(&topic(number % self.channels), None).await?;
+            peer.subscribe(&topic(number % load.channels), None).await?;
             let timed = number % TIMED == 0;
             subscribers.spawn(receive(peer, timed, Arc::clone(&shared)));
         }
-        let publisher = Peer::connect(&server.address, binding, "publisher").await?;
+        Ok(Self {
+            load,
+            binding,
+            server,
+            subscribers,
+            shared,
+            publishers: 0,
+        })
+    }
+
+    /// Publishes for as long as the load says, after [`WARMING`]; all is quiet again when this returns.
+    pub(super) async fn measure(&mut self) -> Result<Outcome, String> {
+        let (server, shared) = (&self.server, &self.shared);
+        let name = format!("publisher{}", self.publishers);
+        self.publishers += 1;
+        shared.stop.store(false, Ordering::Relaxed);
+        let publisher = Peer::connect(&server.address, self.binding, &name).await?;
         let publishing = tokio::spawn(publish(
             publisher,
-            self.channels,
-            self.in_flight,
-            Arc::clone(&shared),
+            self.load.channels,
+            self.load.in_flight,
+            Arc::clone(shared),
         ));
 
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(WARMING).await;
+        shared.deliveries.store(0, Ordering::Relaxed);
         let (cpu, own_cpu, began) = (server.cpu_seconds()?, Server::own_cpu_seconds()?, Instant::now());
         shared.measuring.store(true, Ordering::Relaxed);
-        tokio::time::sleep(self.measure).await;
+        tokio::time::sleep(self.load.measure).await;
         shared.measuring.store(false, Ordering::Relaxed);
         let seconds = began.elapsed().as_secs_f64();
         let (cpu, own_cpu) = (server.cpu_seconds()? - cpu, Server::own_cpu_seconds()? - own_cpu);
@@ -82,11 +112,10 @@ impl Load {
         publishing
             .await
             .map_err(|error| format!("the publisher failed: {error}"))??;
-        if let Some(ended) = subscribers.try_join_next() {
+        if let Some(ended) = self.subscribers.try_join_next() {
             let why = ended.map_err(|error| error.to_string()).and_then(|why| why);
             return Err(format!("a subscriber ended: {why:?}"));
         }
-        subscribers.shutdown().await;
         let mut latencies = std::mem::take(&mut *shared.latencies.lock().map_err(|error| error.to_string())?);
         latencies.sort_unstable();
         #[expect(clippy::cast_precision_loss, reason = "counts of a few millions")]
@@ -110,7 +139,6 @@ fn topic(number: usize) -> String {
 async fn receive(mut peer: Peer, timed: bool, shared: Arc<Shared>) -> Result<(), String> {
     let mut times = Vec::new();
     loop {
-        peer.fill().await?;
         let measuring = shared.measuring.load(Ordering::Relaxed);
         let mut deliveries = 0;
         let now_us = u64::try_from(shared.clock.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -129,6 +157,8 @@ async fn receive(mut peer: Peer, timed: bool, shared: Arc<Shared>) -> Result<(),
             let mut latencies = shared.latencies.lock().map_err(|error| error.to_string())?;
             latencies.append(&mut times);
         }
+        // Last: the answer to the subscription may have come with a ping behind it.
+        peer.fill().await?;
     }
 }
 
@@ -137,7 +167,8 @@ fn sent_at(message: &str) -> Option<u64> {
     rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-/// Keeps `in_flight` publishes unanswered until told to stop, on one channel after the other.
+/// Keeps `in_flight` publishes unanswered until told to stop, on one channel after the other, and waits for the last
+/// answers.
 async fn publish(
     mut peer: Peer,
     channels: usize,
@@ -147,14 +178,20 @@ async fn publish(
     let topics: Vec<String> = (0..channels).map(topic).collect();
     let mut next = 0;
     let mut unanswered = 0;
-    while !shared.stop.load(Ordering::Relaxed) {
-        for _ in unanswered..in_flight {
-            let head = format!("{{\"us\":{},\"pad\":\"", shared.clock.elapsed().as_micros());
-            let pad = "x".repeat(PAYLOAD_BYTES - head.len() - 2);
-            peer.stage_publish(&topics[next], &format!("{head}{pad}\"}}"));
-            next = (next + 1) % topics.len();
+    loop {
+        if shared.stop.load(Ordering::Relaxed) {
+            if unanswered == 0 {
+                return Ok(());
+            }
+        } else {
+            for _ in unanswered..in_flight {
+                let head = format!("{{\"us\":{},\"pad\":\"", shared.clock.elapsed().as_micros());
+                let pad = "x".repeat(PAYLOAD_BYTES - head.len() - 2);
+                peer.stage_publish(&topics[next], &format!("{head}{pad}\"}}"));
+                next = (next + 1) % topics.len();
+            }
+            unanswered = in_flight;
         }
-        unanswered = in_flight;
         peer.fill().await?;
         while let Some((kind, text)) = peer.next()? {
             match kind {
@@ -164,5 +201,4 @@ async fn publish(
             }
         }
     }
-    Ok(())
 }

@@ -44,17 +44,22 @@ fn of(round: &Round, wanted: Kind) -> Option<&Outcome> {
 }
 
 fn median(figures: impl Iterator<Item = f64>) -> Option<f64> {
+    quartiles(figures).map(|[_, median, _]| median)
+}
+
+fn quartiles(figures: impl Iterator<Item = f64>) -> Option<[f64; 3]> {
     let mut figures: Vec<f64> = figures.collect();
     figures.sort_by(f64::total_cmp);
-    figures.get(figures.len() / 2).copied()
+    let last = figures.len().checked_sub(1)?;
+    Some([1, 2, 3].map(|quarter| figures[(last * quarter + 2) / 4]))
 }
 
 /// Ratios of all loads: deliveries per CPU-second to Node's and to the plain server's, p99 to Node's. Each is the middle
-/// one of the ratios of all rounds.
+/// one of the ratios of all rounds, with the quarters in brackets: half of all rounds lie between them.
 pub(super) fn summarise(rows: &[Row]) {
     println!("\nratios of deliveries per CPU-second, and of p99");
     println!(
-        "{:>18} {:>11} {:>11} {:>11} {:>12} {:>13} {:>12}",
+        "{:>16} {:>18} {:>18} {:>18} {:>18} {:>18} {:>18}",
         "", "plain/node", "ours/node", "raw/node", "ours/plain", "p99 ours/node", "p99 raw/node"
     );
     for (load, rounds) in rows {
@@ -62,12 +67,15 @@ pub(super) fn summarise(rows: &[Row]) {
             let ratios = rounds
                 .iter()
                 .filter_map(|round| Some(figure(of(round, one)?) / figure(of(round, other)?)));
-            median(ratios).map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"))
+            quartiles(ratios).map_or_else(
+                || "-".to_owned(),
+                |[low, ratio, high]| format!("{ratio:.2} [{low:.2} {high:.2}]"),
+            )
         };
         let speed = |one, other| ratio(one, other, |outcome| outcome.deliveries_per_cpu_second);
         let p99 = |one| ratio(one, Kind::Node, |outcome| outcome.p99_ms);
         println!(
-            "{:>18} {:>11} {:>11} {:>11} {:>12} {:>13} {:>12}",
+            "{:>16} {:>18} {:>18} {:>18} {:>18} {:>18} {:>18}",
             format!("{} × {}, W {}", load.channels, load.subscribers, load.in_flight),
             speed(Kind::Plain, Kind::Node),
             speed(Kind::SocketIo, Kind::Node),
