@@ -14,7 +14,7 @@ use bmt_shared::codec::json;
 use bmt_shared::json::write_number;
 use bytes::Bytes;
 
-pub(crate) use hub::{Hub, Unshared, field, topic_of};
+pub(crate) use hub::{Forwarded, Hub, KeptSignal, Unshared, field, topic_of};
 
 /// How often a tab asks whether the leader lives, at most this far apart, ms: nobody else would tell it that the tab
 /// hangs. As often as the server's own pings.

@@ -17,7 +17,7 @@ use crate::client::sharing::Ended;
 use crate::connection::Online;
 use crate::face::Face;
 use crate::output::Transmit;
-use crate::tabs::{ALL, Kind, Said, Unshared, field, topic_of};
+use crate::tabs::{ALL, Forwarded, KeptSignal, Kind, Said, Unshared, field, topic_of};
 
 /// How long a tab waits whose request finds too many others waiting, ms.
 const CROWDED_RETRY_MS: u64 = 1_000;
@@ -96,9 +96,8 @@ impl<F: Face> Client<F> {
                 Request::Subscribe(_) | Request::SubscribeBatch(_) | Request::Unsubscribe(_) => {
                     return self.host(self.tabs.id, frame, &[]);
                 }
-                Request::Signal(_, ref payload) => {
-                    let body = read_request(frame).map(|(_, _, body)| body).unwrap_or_default();
-                    self.hand_on_signal(self.tabs.id, body, payload.attachments());
+                Request::Signal(_, ref payload) if !self.tabs.hub.is_empty() => {
+                    return self.host(self.tabs.id, frame, payload.attachments());
                 }
                 _ => {}
             }
@@ -137,18 +136,17 @@ impl<F: Face> Client<F> {
                     return self.answer_tab(tab, id, &done);
                 }
             }
-            "signal" => self.hand_on_signal(tab, told, attachments),
             _ => {}
         }
-        // A refusal of a signal goes to whoever said it, although nobody waits.
-        let is_anothers = tab != self.tabs.id && (id.is_some() || name == "signal");
-        let key = if is_anothers {
-            let key = self.requests.next_key();
-            if !self.tabs.hub.forward(key, tab, id, frame.len()) {
+        let key = if name == "signal" {
+            self.forward_signal(tab, id, told, attachments)
+        } else if tab != self.tabs.id && id.is_some() {
+            let key = self.forward(tab, id, frame.len(), None);
+            if key.is_none() {
                 let why = "too many requests of other tabs wait for the server";
                 return self.answer_tab(tab, id, &failed(&ErrorCode::RateLimited, why));
             }
-            Some(key)
+            key
         } else {
             id
         };
@@ -167,8 +165,51 @@ impl<F: Face> Client<F> {
         }
     }
 
+    /// The key under which a tab's request goes to the server, so that the answer finds it; none where too many wait.
+    fn forward(
+        &mut self,
+        tab: u64,
+        id: Option<u64>,
+        bytes: usize,
+        signal: Option<KeptSignal>,
+    ) -> Option<u64> {
+        let key = self.requests.next_key();
+        let at_ms = self.now.monotonic_ms;
+        let request = Forwarded {
+            key,
+            tab,
+            id,
+            bytes,
+            at_ms,
+            signal,
+        };
+        self.tabs.hub.forward(request).then_some(key)
+    }
+
     /// The server does not say a signal back to the connection it came from, but the other tabs are not the one that
-    /// said it.
+    /// said it. They hear it when the server has taken it, which may refuse it; the refusal goes to whoever said it,
+    /// although nobody waits. What finds too many others waiting is shown to none of them.
+    fn forward_signal(
+        &mut self,
+        tab: u64,
+        id: Option<u64>,
+        body: &str,
+        attachments: &[Bytes],
+    ) -> Option<u64> {
+        if !self.online().is_some_and(Online::is_full) {
+            // Servers of the seeds do not answer signals.
+            self.hand_on_signal(tab, body, attachments);
+            return None;
+        }
+        let bytes = body.len() + attachments.iter().map(Bytes::len).sum::<usize>();
+        let signal = KeptSignal {
+            body: body.to_owned(),
+            attachments: attachments.to_vec(),
+        };
+        self.forward(tab, id, bytes, Some(signal))
+    }
+
+    /// All tabs but this one hear a signal.
     fn hand_on_signal(&mut self, tab: u64, body: &str, attachments: &[Bytes]) {
         let Some(online) = self.online().filter(|_| self.tabs.leads()) else {
             return;
@@ -195,12 +236,21 @@ impl<F: Face> Client<F> {
         let Some(forwarded) = self.tabs.hub.answered(key) else {
             return false;
         };
-        let frame = match forwarded.id {
-            Some(id) => ack_frame(id, body, attachments.len()),
+        let Forwarded { tab, id, signal, .. } = forwarded;
+        let is_taken = field(body, "status") == Some("\"success\"");
+        if let Some(signal) = signal.filter(|_| is_taken) {
+            self.hand_on_signal(tab, &signal.body, &signal.attachments);
+        }
+        match id {
+            Some(id) => {
+                let frame = ack_frame(id, body, attachments.len());
+                self.post(Kind::Down, tab, &frame, attachments);
+            }
+            None if is_taken => {}
+            None if tab == self.tabs.id => self.handle_stray_reply(body),
             // As a server says it that is asked without a callback.
-            None => event_frame("ack", body, 0),
-        };
-        self.post(Kind::Down, forwarded.tab, &frame, attachments);
+            None => self.post(Kind::Down, tab, &event_frame("ack", body, 0), &[]),
+        }
         true
     }
 
@@ -259,6 +309,7 @@ impl<F: Face> Client<F> {
             return false;
         }
         let blamed = self.tabs.hub.sender_of_more_than(self.largest_in_flight());
+        let blamed = blamed.filter(|tab| *tab != self.tabs.id);
         let ended = Ended {
             code,
             wait_ms: self.connection.floor_ms.saturating_sub(self.now.monotonic_ms),

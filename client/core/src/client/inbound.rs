@@ -149,7 +149,7 @@ impl<F: Face> Client<F> {
         }
     }
 
-    fn handle_stray_reply(&mut self, body: &str) {
+    pub(super) fn handle_stray_reply(&mut self, body: &str) {
         let binding = self.link.binding();
         match self.face.parse_reply(binding, RequestKind::Signal, body, &[]) {
             Ok(Reply::Failed(failure)) => self.handle_failure(failure),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use bmt_shared::codec::json;
+use bytes::Bytes;
 
 /// Most tabs behind one connection; another one connects by itself.
 const TABS_MAX: usize = 100;
@@ -10,6 +11,11 @@ const TABS_MAX: usize = 100;
 const HOLDS_MAX: usize = 20_000;
 /// Most requests of other tabs that wait for the server: as many as it takes from one connection.
 const FORWARDED_MAX: usize = 4_096;
+/// After so long nobody waits for the answer any more, ms. Servers of the seeds never answer what they do not know.
+const FORWARDED_MS: u64 = 60_000;
+/// Most bytes of signals that wait for the server's word before the other tabs hear them: as many as it takes from one
+/// connection before it has looked at them.
+const SIGNAL_BYTES_MAX: usize = 1 << 20;
 /// A tab that is silent for so long is gone, ms. A hidden one may wake once a minute only.
 const SILENCE_MS: u64 = 150_000;
 
@@ -42,14 +48,24 @@ struct Hold {
 /// What a subscription gets more of, and nobody less: the connection asks for what any of its tabs asks for.
 const FLAGS: [&str; 2] = ["presence", "readers"];
 
-/// A request of another tab.
+/// A request of another tab, or a signal of any.
 #[derive(Debug)]
 pub(crate) struct Forwarded {
-    key: u64,
+    pub(crate) key: u64,
     pub(crate) tab: u64,
     /// Its own key; none where the tab waits for no answer.
     pub(crate) id: Option<u64>,
-    bytes: usize,
+    pub(crate) bytes: usize,
+    pub(crate) at_ms: u64,
+    /// What the other tabs hear once the server has taken it.
+    pub(crate) signal: Option<KeptSignal>,
+}
+
+/// A signal as it was said.
+#[derive(Debug)]
+pub(crate) struct KeptSignal {
+    pub(crate) body: String,
+    pub(crate) attachments: Vec<Bytes>,
 }
 
 /// Why a subscription cannot be shared.
@@ -114,7 +130,9 @@ impl Hub {
     /// A tab is gone; what nobody else holds.
     pub(crate) fn remove(&mut self, tab: u64) -> Vec<String> {
         self.tabs.retain(|known| known.id != tab);
-        self.forwarded.retain(|one| one.tab != tab);
+        // What it said last is said to the others all the same.
+        self.forwarded
+            .retain(|one| one.tab != tab || one.signal.is_some());
         let mut gone = Vec::new();
         for at in (0..self.holds.len()).rev() {
             if self.holds[at].tab == tab {
@@ -183,11 +201,20 @@ impl Hub {
         self.holds.retain(|hold| hold.topic != topic);
     }
 
-    /// A request is forwarded under this key. False where too many wait.
-    pub(crate) fn forward(&mut self, key: u64, tab: u64, id: Option<u64>, bytes: usize) -> bool {
-        let has_room = self.forwarded.len() < FORWARDED_MAX;
+    /// A request is forwarded, and its answer waited for. False where too many wait.
+    pub(crate) fn forward(&mut self, request: Forwarded) -> bool {
+        if self.forwarded.len() >= FORWARDED_MAX {
+            let now_ms = request.at_ms;
+            self.forwarded.retain(|one| now_ms < one.at_ms + FORWARDED_MS);
+        }
+        let mut has_room = self.forwarded.len() < FORWARDED_MAX;
+        if request.signal.is_some() {
+            let signals = self.forwarded.iter().filter(|one| one.signal.is_some());
+            let waiting: usize = signals.map(|one| one.bytes).sum();
+            has_room &= waiting + request.bytes <= SIGNAL_BYTES_MAX;
+        }
         if has_room {
-            self.forwarded.push(Forwarded { key, tab, id, bytes });
+            self.forwarded.push(request);
         }
         has_room
     }
@@ -294,10 +321,51 @@ mod tests {
         let mut hub = Hub::default();
         assert!((0..TABS_MAX as u64).all(|tab| hub.welcome(tab, 0)));
         assert!(!hub.welcome(TABS_MAX as u64, 0) && hub.welcome(0, 5));
-        assert!((0..FORWARDED_MAX as u64).all(|key| hub.forward(key, 1, None, 1)));
-        assert!(!hub.forward(0, 1, None, 1));
+        assert!((0..FORWARDED_MAX as u64).all(|key| hub.forward(request(key, 1, 0))));
+        assert!(!hub.forward(request(0, 1, FORWARDED_MS - 1)));
         assert_eq!(hub.silent(SILENCE_MS), Some(1));
         hub.remove(1);
-        assert!(hub.forward(0, 2, None, 1), "a tab that is gone waits for nothing");
+        assert!(
+            hub.forward(request(0, 2, 0)),
+            "a tab that is gone waits for nothing"
+        );
+    }
+
+    fn request(key: u64, tab: u64, at_ms: u64) -> Forwarded {
+        Forwarded {
+            key,
+            tab,
+            id: None,
+            bytes: 1,
+            at_ms,
+            signal: None,
+        }
+    }
+
+    #[test]
+    fn what_is_never_answered_gives_way_when_nobody_waits_for_it_any_more() {
+        let mut hub = Hub::default();
+        assert!((0..FORWARDED_MAX as u64).all(|key| hub.forward(request(key, 1, 5))));
+        assert!(!hub.forward(request(9_999, 1, 5 + FORWARDED_MS - 1)));
+        assert!(hub.forward(request(9_999, 1, 5 + FORWARDED_MS)));
+        assert!(hub.answered(0).is_none() && hub.answered(9_999).is_some());
+    }
+
+    #[test]
+    fn signals_that_wait_are_bounded_in_bytes_and_outlive_their_tab() {
+        let mut hub = Hub::default();
+        let signal = |key, bytes| Forwarded {
+            bytes,
+            signal: Some(KeptSignal {
+                body: String::new(),
+                attachments: Vec::new(),
+            }),
+            ..request(key, 1, 0)
+        };
+        assert!(hub.forward(signal(1, SIGNAL_BYTES_MAX)) && !hub.forward(signal(2, 1)));
+        assert!(hub.forward(request(3, 1, 0)), "others are not held up");
+        hub.remove(1);
+        assert!(hub.answered(1).is_some() && hub.answered(3).is_none());
+        assert!(hub.forward(signal(2, 1)));
     }
 }

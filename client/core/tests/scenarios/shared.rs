@@ -4,12 +4,12 @@ mod browser;
 mod handover;
 mod holds;
 
-use bmt_client_core::{Event, Status};
+use bmt_client_core::{Client, Event, Native, Status};
 use bmt_shared::payload::Payload;
 use bmt_shared::request::Publish;
 use serde_json::{Value, json};
 
-use crate::harness::{message, published, subscribed, text, topic};
+use crate::harness::{Request, failed, message, published, subscribed, text, topic};
 use browser::Browser;
 
 #[test]
@@ -80,7 +80,7 @@ fn a_refusal_of_the_server_goes_to_the_tab_that_asked() {
         )
     });
     let request = browser.request();
-    browser.reply(&request, &crate::harness::failed("permission_denied", None));
+    browser.reply(&request, &failed("permission_denied", None));
     assert_eq!(
         browser.tabs[1].answer(id).unwrap_err().code(),
         "permission_denied"
@@ -151,27 +151,84 @@ fn binary_parts_go_both_ways() {
     assert_eq!(parts, [[bytes::Bytes::from_static(&[7, 8])]]);
 }
 
-#[test]
-fn a_signal_reaches_the_other_tabs_and_the_server() {
+/// Three tabs on a channel.
+fn listening() -> Browser {
     let mut browser = Browser::greeted(3);
     for tab in 0..3 {
         browser.subscribed(tab, "public:a", 0);
     }
+    browser
+}
+
+/// How many signals each tab heard since the last look.
+fn heard(browser: &mut Browser) -> Vec<usize> {
+    let heard = browser.tabs.iter_mut().map(|tab| {
+        let events = std::mem::take(&mut tab.events);
+        let signals = events.iter().filter(|event| matches!(event, Event::Signal(_)));
+        signals.count()
+    });
+    heard.collect()
+}
+
+fn signal(browser: &mut Browser, tab: usize) -> Request {
+    let say = |client: &mut Client<Native>, now| client.signal(now, topic("public:a"), text("typing"));
+    browser.act(tab, say).unwrap();
+    let request = browser.request();
+    assert_eq!(request.name, "signal");
+    request
+}
+
+#[test]
+fn a_signal_reaches_the_other_tabs_when_the_server_has_taken_it() {
+    let mut browser = listening();
     for (tab, signals) in [(1, [1, 0, 1]), (0, [0, 1, 1])] {
-        browser
-            .act(tab, |client, now| {
-                client.signal(now, topic("public:a"), text("typing"))
-            })
-            .unwrap();
-        assert_eq!(browser.request().name, "signal");
-        let heard = browser.tabs.iter_mut().map(|tab| {
-            let events = std::mem::take(&mut tab.events);
-            events
-                .iter()
-                .filter(|event| matches!(event, Event::Signal(_)))
-                .count()
-        });
-        assert_eq!(heard.collect::<Vec<_>>(), signals, "said in {tab}");
+        let request = signal(&mut browser, tab);
+        assert_eq!(heard(&mut browser), [0, 0, 0], "nobody has admitted it yet");
+        browser.reply(&request, &json!({"type": "ack", "status": "success"}));
+        assert_eq!(heard(&mut browser), signals, "said in {tab}");
+    }
+    // What a tab says last is heard when it is gone.
+    let request = signal(&mut browser, 2);
+    browser.close(2);
+    browser.reply(&request, &json!({"type": "ack", "status": "success"}));
+    assert_eq!(heard(&mut browser)[..2], [1, 1]);
+}
+
+#[test]
+fn a_refused_signal_is_shown_to_no_tab_and_told_to_the_one_that_said_it() {
+    let mut browser = listening();
+    for said_in in [0, 1] {
+        let request = signal(&mut browser, said_in);
+        browser.reply(&request, &failed("permission_denied", None));
+        for (tab, world) in browser.tabs.iter_mut().enumerate() {
+            let events = std::mem::take(&mut world.events);
+            let shown = events.iter().any(|event| matches!(event, Event::Signal(_)));
+            let refusals = events.iter().filter(|event| match event {
+                Event::Error(error) => error.code() == "permission_denied",
+                _ => false,
+            });
+            assert_eq!(
+                (shown, refusals.count()),
+                (false, usize::from(tab == said_in)),
+                "{tab}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_server_of_the_seeds_is_asked_for_no_answer_to_a_signal() {
+    let mut browser = Browser::new(2);
+    browser.connect(0);
+    browser.tabs[0].open();
+    browser.tabs[0].greet_as("alice", None);
+    browser.settle();
+    browser.connect(1);
+    assert_eq!(browser.tabs[1].client.status(), Status::Connected);
+    for tab in [1, 0] {
+        assert_eq!(signal(&mut browser, tab).key, None, "said in {tab}");
+        let events = std::mem::take(&mut browser.tabs[1 - tab].events);
+        assert!(events.iter().any(|event| matches!(event, Event::Signal(_))));
     }
 }
 
