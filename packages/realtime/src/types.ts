@@ -270,7 +270,11 @@ export interface Events {
   unsubscribed: { topic: string; code: string; message: string };
   /** The server closes the connection next. */
   closing: { code: number; reason: string; retryAfterMs?: number };
-  /** How many subscribers confirmed a message published with `requireDelivery`. */
+  /**
+   * How many subscribed connections confirmed a message that was published with `requireDelivery`, and how many have not
+   * yet. Tabs that share a connection (`shared`) are one: the first of them that hands the message on confirms it.
+   * `messageId` is the server's.
+   */
   delivery: { messageId: string; confirmed: number; pending: number };
   /** How many messages wait has changed. */
   queueSize: { size: number };
@@ -388,7 +392,10 @@ export interface PublishOptions extends WaitOptions {
   priority?: "low" | "normal" | "high";
   /** Never delivered later than this after it was taken, ms. Default 0: no end. */
   ttl?: number;
-  /** Whether subscribers confirm it one by one. Default `false`. */
+  /**
+   * Whether each subscribed connection confirms it, so that the event `delivery` can tell; a message that is not confirmed
+   * is sent again after 5 s, three times, and handed on once. Default `false`.
+   */
   requireDelivery?: boolean;
   /** Taken and without effect: an ack is always asked for, because only it takes a message out of the queue. */
   ackRequired?: boolean;

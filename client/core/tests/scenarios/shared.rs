@@ -282,3 +282,28 @@ fn what_others_say_on_the_bus_is_nothing() {
     }
     assert_eq!(browser.leader(), 0);
 }
+
+#[test]
+fn a_message_to_be_confirmed_is_confirmed_by_the_tab_that_handed_it_on() {
+    let mut browser = Browser::greeted(3);
+    browser.subscribed(1, "public:a", 0);
+    browser.subscribed(2, "public:a", 0);
+    let mut asking = message("public:a", 1);
+    asking["requireDelivery"] = json!(true);
+    // The server counts connections: the first of these confirms for the browser, the other changes nothing.
+    browser.server_says("message", &asking);
+    let acks = browser.requests();
+    let named: Vec<_> = acks
+        .iter()
+        .map(|ack| (ack.name.as_str(), &ack.body["id"]))
+        .collect();
+    assert_eq!(named, [("ack", &asking["id"]), ("ack", &asking["id"])]);
+    assert_eq!(browser.seqs(), [vec![], vec![1], vec![1]]);
+    // A tab that does not want the channel confirms nothing for those that do and hang.
+    browser.hang(1);
+    browser.hang(2);
+    let mut next = message("public:a", 2);
+    next["requireDelivery"] = json!(true);
+    browser.server_says("message", &next);
+    assert!(browser.requests().is_empty());
+}
