@@ -376,3 +376,30 @@ fn the_application_is_told_how_many_wait() {
     };
     assert_eq!(sizes(&world), [1, 2]);
 }
+
+#[test]
+fn an_entry_of_an_earlier_page_that_is_too_large_is_reported_and_does_not_block_the_rest() {
+    let mut world = World::new(Config::default());
+    let mut large = entry("m1", Some("alice"), Some(""));
+    large.publish.payload = text(&"x".repeat(65_536));
+    let after = entry("m2", Some("alice"), Some(""));
+    restore(&mut world, vec![large, after]);
+    world.connect();
+    world.greet();
+    let rejected: Vec<_> = world
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::QueueRejected { entry, failure } => {
+                Some((entry.message_id.as_str(), failure.code.as_str()))
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(rejected, [("m1", "message_too_large")]);
+    let request = world.request();
+    assert_eq!(ids(&request.body), ["m2"]);
+    world.reply_published(&request, 1);
+    assert!(world.stored.is_empty(), "it comes back with no later page");
+    assert_eq!(world.client.queue_len(), 0);
+}
