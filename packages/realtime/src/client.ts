@@ -184,8 +184,10 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
   }
 
   /**
-   * Subscribes to a channel, over every reconnect, until every call is undone. A channel may be subscribed to many
-   * times; a handler that is given twice is called once.
+   * Subscribes to a channel, over every reconnect, until every call is undone or the server ends the subscription: it
+   * took the right away, or refused it after a reconnect. Then the event `unsubscribed` comes, the handlers of the
+   * channel are let go, and whoever still wants it subscribes anew. A channel may be subscribed to many times; a handler
+   * that is given twice is called once.
    *
    * @param handler - takes every message of the channel, in order, each once
    * @returns when the server has the subscription; while offline, that is after the next connect
@@ -208,6 +210,8 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
       const request = { ...wanted, ...this.#holds.wants(topic) };
       this.#announce("subscribe", { topic, ...request });
       const subscribed = (await settled(guard(() => engine.subscribe(topic, request)), signal, topic)) as Subscribed;
+      // Servers of the first protocol version say no `subscribed` before.
+      hold.isLive = true;
       const unsubscribe = async () => {
         if (this.#holds.drop(topic, hold)) await this.#leave(topic);
       };
@@ -508,14 +512,25 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
       case "queueExpired":
       case "queueRejected":
         return this.#emit(name, this.#publishes.lose(name, body as QueueLoss));
-      case "error": {
-        const error = RealtimeError.from(body);
-        // A subscription that was refused.
-        this.#rosters.drop(error.topic);
-        return this.#emit("error", error);
-      }
+      case "subscribed":
+        this.#holds.confirm((body as Subscribed).topic);
+        break;
+      case "unsubscribed":
+        this.#holds.end((body as Events["unsubscribed"]).topic);
+        break;
+      case "error":
+        return this.#fail(RealtimeError.from(body));
     }
     this.#emit(name as keyof Events, body as never);
+  }
+
+  /** With a channel's name, it is a subscription that was refused: a new one, or one that was in place before. */
+  #fail(error: RealtimeError): void {
+    const { topic, code, message } = error;
+    const isOver = topic !== undefined && this.#holds.end(topic);
+    this.#rosters.drop(topic);
+    this.#emit("error", error);
+    if (isOver) this.#emit("unsubscribed", { topic, code, message });
   }
 
   #deliver(message: Message): void {

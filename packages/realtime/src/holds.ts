@@ -10,6 +10,8 @@ export interface Hold {
   readonly presence: boolean;
   /** Whether this holder wants to know how far others had read before. */
   readonly readers: boolean;
+  /** Whether the server has had it. Before, the answer to its own call says what becomes of it. */
+  isLive?: boolean;
 }
 
 /** @internal */
@@ -22,9 +24,21 @@ export class Holds {
     holds.add(hold);
   }
 
-  /** Takes one away; whether nobody holds the channel now. */
+  /** Takes one away; whether it was the last one of its channel. */
   drop(topic: string, hold: Hold): boolean {
-    return this.#dropWhere(topic, (other) => other === hold);
+    return !!this.#byTopic.get(topic)?.has(hold) && this.#dropWhere(topic, (other) => other === hold);
+  }
+
+  /** The server has the channel's subscription, for all who hold it. */
+  confirm(topic: string): void {
+    for (const hold of this.#byTopic.get(topic) ?? []) hold.isLive = true;
+  }
+
+  /** The subscription that was in place is no more: it ends for all who had it. Whether somebody did. */
+  end(topic: string): boolean {
+    const had = [...(this.#byTopic.get(topic) ?? [])].some(({ isLive }) => isLive);
+    if (had) this.#dropWhere(topic, ({ isLive }) => isLive === true);
+    return had;
   }
 
   /** Takes away all that have this handler, or all where none is named; whether nobody holds the channel now. */

@@ -91,7 +91,8 @@ export function useRealtime<Channels extends ChannelTypes = Record<never, never>
     const made = new RealtimeClient<Channels>(serverUrl, latest.current);
     // Development mounts twice: what the first one says must not reach the second.
     let live = true;
-    const fail = ({ code, message }: RealtimeError) => live && code !== "disconnected" && setError(message);
+    const fail = ({ code, message }: Pick<RealtimeError, "code" | "message">) =>
+      live && code !== "disconnected" && setError(message);
     made.on("message", add);
     made.on("stateChange", ({ to }) => {
       if (!live) return;
@@ -99,6 +100,7 @@ export function useRealtime<Channels extends ChannelTypes = Record<never, never>
       if (to === "connected") setError(null);
     });
     made.on("error", fail);
+    made.on("unsubscribed", fail);
     made.on("tokenExpired", () => live && setError("The login has expired; log in again"));
     made.connect(token).catch(fail);
     setClient(made);
@@ -139,7 +141,7 @@ export interface UseChannel<Payload> {
   messages: Message<Payload>[];
   /** Whether the subscription is in place. */
   subscribed: boolean;
-  /** Why it is not, for people. */
+  /** Why it is not, for people: refused at first, or ended by the server later. */
   error: string | null;
   publish(payload: Payload, options?: PublishOptions): Promise<Published>;
   /** Says something to the present subscribers only. */
@@ -238,13 +240,22 @@ function useSubscription(
     const abort = new AbortController();
     const { client: _, maxMessages: __, ...wanted } = options.current;
     const own = (message: Message) => live && handler?.(message);
-    const subscribing = (async () => client().subscribe(topic, own, { ...wanted, signal: abort.signal }))();
+    let undo: (() => void) | undefined;
+    const subscribing = (async () => {
+      const channel = client().channel(topic);
+      undo = channel.on("unsubscribed", ({ message }) => {
+        setSubscribed(undefined);
+        setError(message);
+      });
+      return channel.subscribe(own, { ...wanted, signal: abort.signal });
+    })();
     subscribing.then(
       (subscription) => live && setSubscribed(subscription),
       (reason: RealtimeError) => live && setError(reason.message),
     );
     return () => {
       live = false;
+      undo?.();
       abort.abort();
       setSubscribed(undefined);
       setError(null);

@@ -9,6 +9,7 @@ import type {
   ChannelTypes,
   Connected,
   ConnectionState,
+  Events,
   Message,
   MessageHandler,
   PublishOptions,
@@ -59,6 +60,8 @@ interface Wanted {
   readonly resolve: (subscribed: Subscribed) => void;
   readonly reject: (error: RealtimeError) => void;
   subscription?: Promise<Subscription>;
+  /** Whether the server has had it. */
+  isLive?: boolean;
 }
 
 /** What is behind {@link Realtime}. */
@@ -66,18 +69,44 @@ class Shared {
   client: RealtimeClient<ChannelTypes> | undefined;
   readonly wanted = new Set<Wanted>();
   readonly listeners = new Set<Listener<ConnectionNotice>>();
+  /** What the client has just told as `error`. */
+  refused: RealtimeError | undefined;
   readonly actions = new MessageEventHandler((error) => this.tell(error));
 
   subscribe(client: RealtimeClient<ChannelTypes>, wanted: Wanted): void {
+    wanted.isLive = false;
     const subscription = client.subscribe(wanted.topic, wanted.handler, wanted.options);
     wanted.subscription = subscription;
-    subscription.then(wanted.resolve, (error: RealtimeError) => {
+    const ready = (subscribed: Subscribed) => {
+      wanted.isLive = true;
+      wanted.resolve(subscribed);
+    };
+    subscription.then(ready, (error: RealtimeError) => {
       // One that was undone, or whose connection has been replaced, says nothing any more.
       if (wanted.subscription !== subscription || !this.wanted.delete(wanted)) return;
       wanted.reject(error);
       // What the server refuses is the client's event `error` already; these are found before anything is sent.
       if (error.code === "invalid_message" || error.code === "connect_error") this.tell(error);
     });
+  }
+
+  /** The server has a channel's subscription. */
+  confirm(topic: string): void {
+    for (const wanted of this.wanted) if (wanted.topic === topic) wanted.isLive = true;
+  }
+
+  /** It has it no more, and the client has let the handlers go. */
+  end({ topic, code, message }: Events["unsubscribed"]): void {
+    for (const wanted of this.wanted) if (wanted.topic === topic && wanted.isLive) this.wanted.delete(wanted);
+    // What was refused after a reconnect has been told as the client's event `error`.
+    const known = this.refused?.topic === topic && this.refused.message === message;
+    this.refused = undefined;
+    if (!known) this.tell(new RealtimeError(message, { code, topic }));
+  }
+
+  fail(error: RealtimeError): void {
+    this.refused = error;
+    this.tell(error);
   }
 
   tell(failure?: RealtimeError): void {
@@ -116,7 +145,9 @@ export class Realtime {
     const client = new RealtimeClient<ChannelTypes>(url, options);
     shared().client = client;
     client.on("stateChange", () => shared().tell());
-    client.on("error", (error) => shared().tell(error));
+    client.on("error", (error) => shared().fail(error));
+    client.on("subscribed", ({ topic }) => shared().confirm(topic));
+    client.on("unsubscribed", (over) => shared().end(over));
     client.on("message", ({ payload }) => void shared().actions.handleMessage(payload));
     for (const wanted of shared().wanted) shared().subscribe(client, wanted);
   }
@@ -147,7 +178,7 @@ export class Realtime {
 
   /**
    * Subscribes to a channel; before `init()` and while offline, as soon as there is a connection. A refusal is told
-   * by `ready` and to the listeners of {@link Realtime.onConnection}.
+   * by `ready` and to the listeners of {@link Realtime.onConnection}, which hear too when the server ends it later.
    *
    * @typeParam Payload - what travels on the channel
    */

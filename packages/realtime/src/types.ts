@@ -251,7 +251,7 @@ export interface Events {
   receipt: Receipt;
   notification: Notification;
   ack: Ack;
-  /** A refusal that answers no call. */
+  /** A refusal that answers no call; of a subscription, with its `topic`. */
   error: RealtimeError;
   /** The next attempt is planned; `delayMs` is missing while the host is offline. */
   reconnecting: { attempt: number; delayMs?: number };
@@ -266,7 +266,10 @@ export interface Events {
   /** A subscription is in place, for the first time or again: after a reconnect, or for a message that was missing. */
   subscribed: Subscribed;
   gap: Gap;
-  /** The server took a subscription away. */
+  /**
+   * A subscription is over: the server took it away, or refused it when it was asked for after a reconnect (that is an
+   * `error` too). Its handlers are let go. Not for `unsubscribe()`.
+   */
   unsubscribed: { topic: string; code: string; message: string };
   /** The server closes the connection next. */
   closing: { code: number; reason: string; retryAfterMs?: number };

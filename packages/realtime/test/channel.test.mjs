@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 
 import { Server } from "../../../tests/support/server.mjs";
 import { installed } from "./support/installed.mjs";
-import { member } from "./support/member.mjs";
+import { FAST, member } from "./support/member.mjs";
 import { until } from "./support/until.mjs";
 
 describe("a channel", () => {
@@ -120,6 +120,60 @@ describe("a channel", () => {
     await assert.rejects(reading, { code: "aborted" });
     await until("nothing is subscribed", () => subscriptions(alice) === 0);
   });
+
+  /** A right to a private channel that is lost: with the connection, or on the living one by a new token. */
+  const BOARD = "private:board";
+  const permissions = (may) => ({ sub: "carol", permissions: may ? [`channel:${BOARD}`] : [] });
+  const losses = {
+    "refused after a reconnect": {
+      claims: permissions,
+      lose: async (server) => {
+        await server.kill();
+        await server.run();
+      },
+    },
+    // The server says 30 s before the end that a token ends, and is given the next.
+    "taken away": {
+      claims: (may) => ({ ...permissions(may), exp: Math.floor(Date.now() / 1000) + (may ? 32 : 600) }),
+      lose: async () => {},
+    },
+  };
+  for (const [how, { claims, lose }] of Object.entries(losses)) {
+    it(`lets its handlers go when it is ${how}, so that whoever subscribes anew is called once`, async (t) => {
+      const server = await Server.start(t);
+      let may = true;
+      const auth = () => server.token(claims(may));
+      const carol = new here.bmt.RealtimeClient(server.url, { auth, ...FAST });
+      t.after(() => carol.disconnect());
+      await carol.connect();
+      const [received, over] = [[], []];
+      carol.on("unsubscribed", ({ topic, code }) => over.push([topic, code]));
+      const old = await carol.subscribe(BOARD, ({ payload }) => received.push(["old", payload]));
+      const loop = (async () => {
+        for await (const message of carol.channel(BOARD)) assert.fail(message);
+      })();
+      const ended = assert.rejects(loop, { code: "permission_denied", topic: BOARD });
+      may = false;
+      await lose(server);
+      await until("it is over", () => over.length > 0);
+      await ended;
+      assert.deepEqual(over, [[BOARD, "permission_denied"]]);
+      assert.equal(subscriptions(carol), 0);
+
+      may = true;
+      await carol.connect(() => server.token(permissions(true)));
+      await server.kill();
+      await server.run();
+      await until("it is back", () => carol.isConnected());
+      await carol.subscribe(BOARD, ({ payload }) => received.push(["new", payload]));
+      await old.unsubscribe();
+      await carol.publish(BOARD, 1);
+      await until("it came", () => received.length > 0);
+      await carol.publish(BOARD, 2);
+      await until("the other came", () => received.some(([, payload]) => payload === 2));
+      assert.deepEqual(received, [["new", 1], ["new", 2]]);
+    });
+  }
 
   it("hands actions to their handlers, and tells of those that fail", async (t) => {
     const [alice, bob] = await connected(t, "alice", "bob");

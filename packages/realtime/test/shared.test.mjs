@@ -78,6 +78,36 @@ describe("the shared connection", () => {
     undo();
   });
 
+  it("tells once that a subscription is over, and counts it no more", async (t) => {
+    const server = await Server.start(t);
+    const { Realtime } = here.bmt;
+    let permissions = ["channel:private:board"];
+    const auth = () => server.token({ sub: "carol", permissions });
+    await Realtime.connect({ url: server.url, auth, ...FAST });
+    const [failures, received] = [[], []];
+    const undo = Realtime.onConnection(({ failure }) => failure && failures.push([failure.code, failure.topic]));
+    const first = Realtime.subscribe("private:board", ({ payload }) => received.push(["first", payload]));
+    await first.ready;
+    permissions = [];
+    await server.kill();
+    await server.run();
+    await until("it is over", () => Realtime.getStats().subscriptions === 0);
+    assert.deepEqual(failures, [["permission_denied", "private:board"]]);
+    permissions = ["channel:private:board"];
+    await server.kill();
+    await server.run();
+    await until("it is back", () => Realtime.client.isConnected());
+    const second = Realtime.subscribe("private:board", ({ payload }) => received.push(["second", payload]));
+    await second.ready;
+    first.unsubscribe();
+    await Realtime.publish("private:board", 1);
+    await until("it came", () => received.length > 0);
+    assert.deepEqual(received, [["second", 1]]);
+    assert.equal(failures.length, 1);
+    second.unsubscribe();
+    undo();
+  });
+
   it("says what to call where nothing was called", async () => {
     // A second copy of the package, which nobody has set up.
     const { Realtime } = await here.fresh();
