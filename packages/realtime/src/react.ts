@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-import { createContext, useCallback, useContext, useEffect, useRef, useState, type Context } from "react";
+import { createContext, useCallback, useContext, useEffect, useMemo, useRef, useState, type Context } from "react";
 
 import {
   Realtime,
@@ -48,7 +48,11 @@ export interface UseRealtime<Channels extends ChannelTypes> {
   error: string | null;
   /** What came on all subscribed channels, the oldest first. */
   messages: Message[];
-  /** Subscribes until the component is gone, or until the result is undone. Nothing before there is a client. */
+  /**
+   * Subscribes until the component is gone, or until the result is undone; called again for the same channel, it is the
+   * same subscription with the options of the last call. Before there is a client it does nothing and answers with
+   * `undefined`: an effect that depends on this function calls it again then.
+   */
   subscribe(channel: string, options?: SubscribeOptions): Promise<Subscription | undefined>;
   /** Publishes; see {@link RealtimeClient.publish}. Nothing before there is a client. */
   publish<Topic extends string>(
@@ -70,9 +74,7 @@ export interface UseRealtime<Channels extends ChannelTypes> {
  *
  * @example
  * const { connected, error, messages, subscribe, publish } = useRealtime("https://realtime.example.com", token);
- * useEffect(() => {
- *   if (connected) void subscribe("public:chat");
- * }, [connected, subscribe]);
+ * useEffect(() => void subscribe("public:chat"), [subscribe]); // once for each client, over all its reconnects
  */
 export function useRealtime<Channels extends ChannelTypes = Record<never, never>>(
   serverUrl: string,
@@ -115,9 +117,22 @@ export function useRealtime<Channels extends ChannelTypes = Record<never, never>
     };
   }, [serverUrl, token, add, clearMessages]);
 
+  const held = useMemo(() => new Map<string, Subscription>(), [client]);
   const subscribe = useCallback(
-    async (channel: string, wanted?: SubscribeOptions) => client?.subscribe(channel, undefined, wanted),
-    [client],
+    (channel: string, wanted?: SubscribeOptions) => {
+      const subscribing = (async () => {
+        const subscription = await client?.subscribe(channel, undefined, wanted);
+        // A component may ask again with every connection: the newest takes the place of the one before.
+        const before = held.get(channel);
+        if (subscription) held.set(channel, subscription);
+        await before?.unsubscribe();
+        return subscription;
+      })();
+      // It is `error` too, so nobody needs to look at it.
+      subscribing.catch(() => {});
+      return subscribing;
+    },
+    [client, held],
   );
   const publish = useCallback(
     async <Topic extends string>(channel: Topic, payload: PayloadOf<Channels, Topic>, wanted?: PublishOptions) =>

@@ -147,6 +147,65 @@ describe("the hooks", () => {
     await until("nothing is subscribed", () => alice.getStats().subscriptions === 0);
   });
 
+  it("say that a subscription is over when the server ends it, and why", async (t) => {
+    const server = await Server.start(t);
+    let permissions = ["channel:private:board"];
+    const auth = () => server.token({ sub: "carol", permissions });
+    const carol = new bmt.RealtimeClient(server.url, { auth, ...FAST });
+    t.after(() => carol.disconnect());
+    await carol.connect();
+    const seen = mount(t, () => hooks.useChannel("private:board", { client: carol }), {});
+    const people = mount(t, () => hooks.usePresence("private:board", { client: carol }), {});
+    await until("it is subscribed", () => seen.now?.subscribed && people.now?.count === 1);
+    assert.equal(seen.now.error, null);
+    permissions = [];
+    await server.kill();
+    await server.run();
+    await until("it is over", () => !seen.now.subscribed && people.now.error);
+    assert.match(seen.now.error, /private:board/);
+    assert.deepEqual(people.now.users, []);
+    // A new component asks anew.
+    permissions = ["channel:private:board"];
+    await server.kill();
+    await server.run();
+    await until("it is connected", () => carol.isConnected());
+    const again = mount(t, () => hooks.useChannel("private:board", { client: carol }), {});
+    await until("it is subscribed", () => again.now?.subscribed);
+    await again.now.publish(1);
+    await until("it came", () => again.now.messages.length === 1);
+    assert.deepEqual(seen.now.messages, []);
+  });
+
+  it("hold one subscription of a channel, however often a component asks for it", async (t) => {
+    const server = await Server.start(t);
+    const { accessToken } = await server.login("alice");
+    const seen = mount(
+      t,
+      () => {
+        const realtime = hooks.useRealtime(server.url, accessToken, FAST);
+        const { connected, subscribe } = realtime;
+        React.useEffect(() => {
+          if (connected) void subscribe("public:chat");
+        }, [connected, subscribe]);
+        return realtime;
+      },
+      {},
+    );
+    for (const round of [1, 2]) {
+      await until("it is subscribed", () => seen.now?.connected && seen.now.client.getStats().subscriptions === 1);
+      await server.kill();
+      await until("it is away", () => !seen.now.connected);
+      await server.run();
+      await until(`it is back, ${round}`, () => seen.now.connected);
+    }
+    const { unsubscribe } = await seen.now.subscribe("public:chat");
+    await unsubscribe();
+    assert.equal(seen.now.client.getStats().subscriptions, 0);
+    // Nobody waits for this one, and the hook says why.
+    void seen.now.subscribe("private:board");
+    await until("it is refused", () => seen.now.error);
+  });
+
   it("use the shared connection where there is no other", async (t) => {
     const server = await Server.start(t);
     const { accessToken } = await server.login("alice");
