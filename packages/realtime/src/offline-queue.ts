@@ -7,6 +7,8 @@ import type { PublishOptions, QueueLoss } from "./types.js";
 
 /** The key of the array; one entry alone stands under it, a colon and its `messageId`. */
 const KEY = "offline_messages";
+/** Marks what a queue of this class wrote: what clients keep under the same key is theirs. */
+const WRITER = "queue";
 
 /** A message that waits. */
 export interface OfflineMessage {
@@ -20,6 +22,8 @@ export interface OfflineMessage {
   user?: string;
   /** The origin of the server it is for; without it, any. */
   server?: string;
+  /** Says that a queue of this class wrote it. */
+  writer?: typeof WRITER;
   options?: PublishOptions;
 }
 
@@ -31,9 +35,9 @@ export interface OfflineQueueOptions {
   size?: number;
   /** How long a message may wait. Default 300,000; 0: without end. */
   expiryMs?: number;
-  /** Under whose login the messages may be sent. Default: the first that comes. */
+  /** Under whose login the messages may be sent. Default: whoever's comes first. */
   user?: string;
-  /** The origin of the server that they are for, such as `https://realtime.example.com`. Default: any. */
+  /** The origin of the server that they are for, such as `https://realtime.example.com`. Default: any server. */
   server?: string;
 }
 
@@ -54,6 +58,10 @@ export type PublishFunction = (topic: string, payload: unknown, options: Publish
  * Keeps messages until they are flushed, in storage where there is one, in the format of a client's own queue: what a
  * page left there, the next client sends too. Each has a `messageId`; a publish that passes it on happens once,
  * whoever sends it first.
+ *
+ * It sends, expires and drops what queues of this class have added, in this page or another, and what the first format
+ * of such queues left; of that only what is marked with its own `user` and `server`, or with none. What clients keep
+ * under the same key, and what is another user's, it leaves alone.
  *
  * A {@link RealtimeClient} queues by itself; this is for applications that decide when to send.
  *
@@ -85,7 +93,8 @@ export class OfflineMessageQueue {
   /** Adds a message; it is kept when this returns. Where the queue is full, the oldest goes. */
   async add(topic: string, payload: unknown, options: PublishOptions = {}): Promise<void> {
     const { messageId = generateMessageId(), signal: _, ackRequired: __, ...wanted } = options;
-    const message = { topic, payload, options: wanted, timestamp: Date.now(), messageId, ...this.#marks };
+    const timestamp = Date.now();
+    const message: OfflineMessage = { topic, payload, options: wanted, timestamp, messageId, writer: WRITER, ...this.#marks };
     this.queue.push(message);
     while (this.queue.length > this.#size) this.#lose(this.queue[0] as OfflineMessage);
     this.#write(message);
@@ -181,7 +190,7 @@ export class OfflineMessageQueue {
     this.#try((storage) => {
       const all = readList(storage, KEY) as Partial<OfflineMessage>[];
       const nameless = all.filter((entry) => entry?.topic !== undefined && entry.messageId === undefined);
-      for (const entry of nameless) entry.messageId = generateMessageId();
+      for (const entry of nameless) Object.assign(entry, { messageId: generateMessageId(), writer: WRITER });
       if (nameless.length > 0) storage.setItem(KEY, JSON.stringify(all));
     });
   }
@@ -202,9 +211,9 @@ export class OfflineMessageQueue {
     return found;
   }
 
-  #isOurs({ user, server }: OfflineMessage): boolean {
-    const fits = (theirs?: string, ours?: string) => theirs === undefined || ours === undefined || theirs === ours;
-    return fits(user, this.#marks.user) && fits(server, this.#marks.server);
+  #isOurs({ writer, user, server }: OfflineMessage): boolean {
+    const fits = (theirs?: string, ours?: string) => theirs === undefined || theirs === ours;
+    return writer === WRITER && fits(user, this.#marks.user) && fits(server, this.#marks.server);
   }
 
   #try(use: (storage: StorageLike) => void): void {

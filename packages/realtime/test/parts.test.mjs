@@ -98,10 +98,32 @@ describe("a queue of an application's own", () => {
       ["public:chat", { n: 1 }, { priority: "high" }, "7", "http://a.server"],
     );
     assert.match(entry.messageId, /^msg_/);
-    const next = new here.bmt.OfflineMessageQueue({ storage });
+    const next = new here.bmt.OfflineMessageQueue({ storage, user: "7", server: "http://a.server" });
     assert.deepEqual(payloads(next), [{ n: 1 }, { n: 2 }]);
+    for (const options of [{ user: "8" }, { user: "7" }, {}]) {
+      assert.deepEqual(payloads(new here.bmt.OfflineMessageQueue({ storage, ...options })), []);
+    }
+  });
+
+  it("leaves alone what clients and other users' queues keep, full and late as it may be", async () => {
+    const storage = new FakeStorage();
+    const old = { topic: "public:chat", timestamp: 5, user: "7", server: "http://a.server" };
+    // As clients write them, apart and in the array.
+    storage.setItem("offline_messages", JSON.stringify([{ ...old, payload: "folded", messageId: "msg_1_a" }]));
+    storage.setItem("offline_messages:msg_1_b", JSON.stringify({ ...old, payload: "apart", messageId: "msg_1_b", order: 1 }));
+    const mine = { storage, user: "7", server: "http://a.server", size: 2, expiryMs: 1_000 };
     const others = new here.bmt.OfflineMessageQueue({ storage, user: "8" });
-    assert.deepEqual(payloads(others), []);
+    await others.add("public:chat", "another user's");
+    const queue = new here.bmt.OfflineMessageQueue(mine);
+    for (const n of [1, 2, 3]) await queue.add("public:chat", n);
+    const published = [];
+    const { sent, lost } = await queue.flush((_, payload) => published.push(payload));
+    assert.deepEqual([sent, lost.length, published], [2, 1, [2, 3]]);
+    const left = storage.entries().map(({ payload }) => payload);
+    assert.deepEqual(left.sort(), ["another user's", "apart", "folded"]);
+    // What a queue of the page before left is this one's.
+    await queue.add("public:chat", 4);
+    assert.deepEqual(payloads(new here.bmt.OfflineMessageQueue(mine)), [4]);
   });
 
   it("flushes in order, keeps what may succeed later, and gives up what cannot", async () => {
