@@ -26,6 +26,13 @@ pub(crate) const TAKE_OVER_SPREAD_MS: u64 = 1_000;
 /// ms. After a kick nobody may lead.
 pub(crate) const LAST_WORDS_MS: u64 = 50;
 
+/// A tab that is robbed so often by leaders that it knows nothing of shares no more for a while: where the lock is none,
+/// two that lead would rob each other for ever.
+pub(crate) const ROBBERIES_MAX: u32 = 3;
+/// Robberies that lie further apart than this, ms, have nothing to do with each other; and after so long a tab that
+/// shares no more may do so again, with its next attempt.
+pub(crate) const ROBBERY_CALM_MS: u64 = 60_000;
+
 /// What one tab says to the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Post {
@@ -162,6 +169,10 @@ pub(crate) struct Tabs {
     pub(crate) leads_at: Option<u64>,
     /// Answers of the hub to this tab's own requests.
     pub(crate) answers: Vec<(u64, String)>,
+    /// How often another leader took this tab's place, each time soon after the time before.
+    pub(crate) robberies: u32,
+    /// Until this monotonic time the next one is soon.
+    pub(crate) robbed_until: u64,
 }
 
 /// Whether a tab is in a group, and whether it leads it.

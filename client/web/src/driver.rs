@@ -74,6 +74,8 @@ pub(crate) struct Driver<F: Face + 'static> {
     group: RefCell<Option<group::Group>>,
     /// Told by the first `connect`.
     unshared: Cell<Option<Warning>>,
+    /// Whether the application was told that this tab shares with nobody after all.
+    is_told_alone: Cell<bool>,
     inbox: RefCell<VecDeque<Word>>,
     outbox: RefCell<VecDeque<Told<F::Payload>>>,
     busy: Cell<Busy>,
@@ -123,6 +125,7 @@ impl<F: Face + 'static> Driver<F> {
                 joined: Cell::new(0),
                 group: RefCell::new(None),
                 unshared: Cell::new(unshared),
+                is_told_alone: Cell::new(false),
                 inbox: RefCell::new(VecDeque::new()),
                 outbox: RefCell::new(VecDeque::new()),
                 busy: Cell::new(Busy::No),
@@ -289,7 +292,12 @@ impl<F: Face + 'static> Driver<F> {
             Word::Post(joined, post) if joined == self.joined.get() => {
                 core.handle_post(now, &post.text, &post.attachments);
             }
-            Word::Leading(joined, leads) if joined == self.joined.get() => core.handle_leading(now, leads),
+            Word::Leading(joined, leads) if joined == self.joined.get() => {
+                if leads {
+                    self.share_only_under_lock();
+                }
+                core.handle_leading(now, leads);
+            }
             Word::Post(..) | Word::Leading(..) => {}
             Word::Lock(held) => {
                 drop(core);

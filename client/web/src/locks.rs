@@ -54,6 +54,16 @@ impl TabLock {
         web::locks().is_some() || store.is_some()
     }
 
+    /// Whether it is held so that other tabs see it: where the host refuses its locks, or storage is too full for a
+    /// lease, `on_held` is told `true` and nobody is kept out.
+    pub(crate) fn is_exclusive(&self) -> bool {
+        match &self.0 {
+            Kind::Web(lock) => lock.is_held(),
+            Kind::Lease(lease) => lease.is_written(),
+            Kind::Alone(_) => false,
+        }
+    }
+
     /// Takes the lock from whoever holds it, who is told that it is lost.
     pub(crate) fn take_over(&self) {
         match &self.0 {

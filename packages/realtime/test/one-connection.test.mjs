@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
 
 import { Server } from "../../../tests/support/server.mjs";
+import { connections } from "./support/connections.mjs";
 import { installed } from "./support/installed.mjs";
 import { member } from "./support/member.mjs";
 import { buildPage, launch, open, serve } from "./support/page.mjs";
@@ -46,14 +47,6 @@ describe("tabs that share a connection", () => {
     await bob.connect();
     const { accessToken } = await server.login("admin");
     return { server, address, context, pages, bob, admin: accessToken };
-  }
-
-  /** How many connections alice has. */
-  async function connections({ server, admin }) {
-    const response = await fetch(`${server.url}/api/v1/connections`, { headers: { authorization: `Bearer ${admin}` } });
-    const body = await response.json();
-    const rows = body.connections ?? body.items ?? body;
-    return rows.filter(({ user, userId, name }) => /alice/i.test(JSON.stringify([user, userId, name]))).length;
   }
 
   const received = (page) => page.evaluate(() => window.received);
@@ -114,6 +107,41 @@ describe("tabs that share a connection", () => {
     await world.pages[0].evaluate(() => window.client.disconnect());
     await until("the last one closes it", async () => (await connections(world)) === 0);
     assert.deepEqual(await locks(world.pages[0]), []);
+  });
+
+  it("carry binary over the one that leads, both ways and from one to the next", async (t) => {
+    const world = await setUp(t);
+    const [, second, third] = world.pages;
+    const numbers = (page) =>
+      page.evaluate(() => window.received.map(({ parts }) => parts.map((part) => [part.constructor.name, ...new Uint8Array(part)])));
+    const heard = [];
+    await world.bob.subscribe(TOPIC, ({ payload: { parts } }) => heard.push(parts.map((part) => [...new Uint8Array(part)])));
+    await world.bob.publish(TOPIC, { parts: [new Uint8Array([1, 2, 3]), new Uint8Array()] });
+    await until("it came", async () => (await received(second)).length === 1);
+    await second.evaluate(
+      (topic) => window.client.publish(topic, { parts: [new Uint8Array([9, 4, 5]).subarray(1), new ArrayBuffer(1)] }),
+      TOPIC,
+    );
+    await until("bob has it too", () => heard.length === 2);
+    assert.deepEqual(heard, [[[1, 2, 3], []], [[4, 5], [0]]]);
+    for (const page of world.pages) {
+      await until("it has both", async () => (await received(page)).length === 2);
+      assert.deepEqual(await numbers(page), [
+        [["ArrayBuffer", 1, 2, 3], ["ArrayBuffer"]],
+        [["ArrayBuffer", 4, 5], ["ArrayBuffer", 0]],
+      ]);
+      assert.deepEqual(page.complaints, []);
+    }
+    // A signal takes the same way.
+    await third.evaluate((topic) => {
+      window.signals = [];
+      window.client.on("signal", ({ payload }) => window.signals.push([...new Uint8Array(payload.part)]));
+      return window.client.channel(topic).subscribe();
+    }, TOPIC);
+    await second.evaluate((topic) => window.client.signal(topic, { part: new Uint8Array([7]) }), TOPIC);
+    await until("the third hears it", () => third.evaluate(() => window.signals.length === 1));
+    assert.deepEqual(await third.evaluate(() => window.signals), [[7]]);
+    assert.equal(await connections(world), 1);
   });
 
   /** Locks of the origin that are held or asked for. */

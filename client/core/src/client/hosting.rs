@@ -17,7 +17,7 @@ use crate::client::sharing::Ended;
 use crate::connection::Online;
 use crate::face::Face;
 use crate::output::Transmit;
-use crate::tabs::{ALL, Forwarded, KeptSignal, Kind, Said, Unshared, field, topic_of};
+use crate::tabs::{ALL, Forwarded, KeptSignal, Kind, ROBBERY_CALM_MS, Said, Unshared, field, topic_of};
 
 /// How long a tab waits whose request finds too many others waiting, ms.
 const CROWDED_RETRY_MS: u64 = 1_000;
@@ -77,6 +77,9 @@ impl<F: Face> Client<F> {
     pub(super) fn handle_rival(&mut self, said: &Said<'_>) {
         if (said.term, said.from) > (self.tabs.seen, self.tabs.id) {
             self.tabs.seen = said.term;
+            let is_soon = self.now.monotonic_ms < self.tabs.robbed_until;
+            self.tabs.robberies = if is_soon { self.tabs.robberies + 1 } else { 1 };
+            self.tabs.robbed_until = self.after(ROBBERY_CALM_MS);
             self.robbed();
         } else if said.kind == Kind::Lead {
             self.announce();

@@ -13,7 +13,8 @@ use crate::now::Now;
 use crate::output::{Frame, Output, Transmit};
 use crate::state::Status;
 use crate::tabs::{
-    ALL, GroupChange, GroupStanding, Kind, LAST_WORDS_MS, Post, Said, TAKE_OVER_SPREAD_MS, TabLink,
+    ALL, GroupChange, GroupStanding, Kind, LAST_WORDS_MS, Post, ROBBERIES_MAX, Said, TAKE_OVER_SPREAD_MS,
+    TabLink,
 };
 use crate::token;
 
@@ -108,7 +109,8 @@ impl<F: Face> Client<F> {
 
     /// The way to the server leads over another tab, or may. False where this tab opens a transport of its own.
     pub(super) fn open_behind_a_tab(&mut self) -> bool {
-        if !self.config.shared {
+        let is_soon = self.now.monotonic_ms < self.tabs.robbed_until;
+        if !self.config.shared || (is_soon && self.tabs.robberies >= ROBBERIES_MAX) {
             return false;
         }
         let user = match &self.connection.token {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use bmt_client_core::{Binding, Face, GroupChange};
 use bmt_shared::id::UserId;
 
-use super::{Driver, Word};
+use super::{Driver, Told, Word};
 use crate::bus::Bus;
 use crate::locks::TabLock;
 use crate::options::Options;
@@ -25,11 +25,13 @@ pub(super) struct Group {
 pub(super) fn unshared(options: &Options, store: Option<&Store>) -> Option<Warning> {
     let is_possible =
         options.config.binding == Binding::SocketIo && Bus::is_there() && TabLock::is_possible(store);
-    (options.config.shared && !is_possible).then_some(Warning {
-        code: "not_shared",
-        message: "this tab connects by itself: sharing needs BroadcastChannel, Web Locks or storage, and Socket.IO",
-    })
+    (options.config.shared && !is_possible).then_some(NOT_SHARED)
 }
+
+const NOT_SHARED: Warning = Warning {
+    code: "not_shared",
+    message: "this tab connects by itself: sharing needs BroadcastChannel, Web Locks or storage with room, and Socket.IO",
+};
 
 impl<F: Face + 'static> Driver<F> {
     pub(super) fn change_group(self: &Rc<Self>, change: GroupChange) {
@@ -53,6 +55,18 @@ impl<F: Face + 'static> Driver<F> {
                 if let Some(group) = &*self.group.borrow() {
                     group.bus.say(&post);
                 }
+            }
+        }
+    }
+
+    /// Who leads without a lock that others would see shares with nobody: two such tabs would rob each other for ever.
+    /// It is so until the next `connect`, or another user's.
+    pub(super) fn share_only_under_lock(&self) {
+        let is_alone = |group: &Group| !group.lock.is_exclusive();
+        if self.group.borrow().as_ref().is_some_and(is_alone) {
+            self.group.borrow_mut().take();
+            if !self.is_told_alone.replace(true) {
+                self.outbox.borrow_mut().push_back(Told::Warning(NOT_SHARED));
             }
         }
     }

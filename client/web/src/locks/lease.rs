@@ -69,6 +69,10 @@ impl Lease {
         Inner::wait(inner, SETTLE_MS);
     }
 
+    pub(super) fn is_written(&self) -> bool {
+        self.0.is_ours()
+    }
+
     pub(super) fn release(&self) {
         let inner = &self.0;
         inner.timer.borrow_mut().take();

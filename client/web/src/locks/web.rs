@@ -93,6 +93,10 @@ impl WebLock {
         }
     }
 
+    pub(super) fn is_held(&self) -> bool {
+        matches!(*self.0.state.borrow(), State::Held(_))
+    }
+
     pub(super) fn release(&self) {
         match self.0.state.replace(State::Idle) {
             State::Idle | State::Asked(None) => {}

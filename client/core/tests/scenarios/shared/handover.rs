@@ -305,3 +305,35 @@ fn of_two_leaders_the_later_one_stays() {
     assert_eq!(browser.tabs[1].client.status(), Status::Connected);
     assert_eq!(browser.leader(), 1);
 }
+
+#[test]
+fn a_tab_that_other_leaders_rob_again_and_again_connects_by_itself() {
+    let mut browser = Browser::greeted(1);
+    let mut rivals_term = browser.tabs[0].now.unix_ms * 2;
+    let mut rival = |browser: &mut Browser| {
+        rivals_term += 1;
+        let claim = format!("lead 7 0 {rivals_term}\n1");
+        browser.act(0, |client, now| client.handle_post(now, &claim, &[]));
+    };
+    for _ in 0..2 {
+        rival(&mut browser);
+        // It has the lock of its host all the same.
+        browser.server_greets();
+        assert_eq!(browser.tabs[0].client.status(), Status::Connected);
+    }
+    rival(&mut browser);
+    assert_eq!(browser.tabs[0].connects.len(), 1, "it is away for no moment");
+    browser.tabs[0].open();
+    browser.tabs[0].greet();
+    browser.settle();
+    rival(&mut browser);
+    assert_eq!(browser.tabs[0].client.status(), Status::Connected);
+    assert_eq!(browser.tabs[0].connects.len(), 0, "nobody robs it any more");
+    // Later it shares again.
+    browser.advance(60_000);
+    browser.tabs[0].cut();
+    browser.settle();
+    browser.advance(2_000);
+    browser.server_greets();
+    assert_eq!(browser.leader(), 0);
+}
