@@ -48,11 +48,12 @@ pub trait Face {
         attachments: &[Bytes],
     ) -> Result<Reply<Self::Payload>, FaceError>;
 
-    /// Reads a bare payload: on raw it stands apart from its envelope.
+    /// Reads a bare payload: on raw it stands apart from its envelope. `kind` is the `type` of its frame: `data`,
+    /// `status` or `notification`.
     ///
     /// # Errors
     /// When the text is no JSON: the message is dropped and reported.
-    fn parse_payload(&self, json: &str) -> Result<Self::Payload, FaceError>;
+    fn parse_payload(&self, kind: &str, json: &str) -> Result<Self::Payload, FaceError>;
 
     /// Whether a payload changes an earlier message (SPEC §4, `edit`, `delete`, `reaction`) and is none to be read
     /// itself. Asked only where rosters are kept.

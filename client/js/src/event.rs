@@ -92,7 +92,7 @@ fn rejected(entry: &Entry, failure: &Failure) -> Fields {
 /// The object that came is the object that goes, where the message was one.
 fn message(message: &Message<JsPayload>) -> JsValue {
     let payload = &message.payload;
-    if !payload.is_alone {
+    if payload.frame.is_empty() {
         return payload.whole.clone();
     }
     let client_message_id = message.client_message_id.as_ref();
@@ -105,6 +105,7 @@ fn message(message: &Message<JsPayload>) -> JsValue {
         .set("from", message.from.as_str())
         .number("seq", message.seq)
         .maybe("clientMessageId", client_message_id.map(MessageId::as_str))
+        .set("frame", payload.frame)
         .done()
 }
 

@@ -23,9 +23,13 @@ use crate::{attachments, reply};
 pub(crate) struct JsPayload {
     /// The message or signal as it came, or a payload alone.
     pub(crate) whole: JsValue,
-    /// Whether it is a payload alone: on the raw binding the message around it is the frame's.
-    pub(crate) is_alone: bool,
+    /// Of a payload alone, the type of its frame: on the raw binding the message around it is the frame's. Empty for
+    /// all others.
+    pub(crate) frame: &'static str,
 }
+
+/// The types of the raw binding's frames that are messages.
+const FRAMES: [&str; 3] = ["data", "status", "notification"];
 
 /// The face of JavaScript values.
 pub(crate) struct JsFace;
@@ -64,12 +68,12 @@ impl Face for JsFace {
         Ok(reply::read(binding, kind, &body))
     }
 
-    fn parse_payload(&self, json: &str) -> Result<JsPayload, FaceError> {
+    fn parse_payload(&self, kind: &str, json: &str) -> Result<JsPayload, FaceError> {
         let whole = js_sys::JSON::parse(json);
         let whole = whole.map_err(|_| FaceError("the server's payload is no JSON".to_owned()))?;
         Ok(JsPayload {
             whole,
-            is_alone: true,
+            frame: FRAMES.into_iter().find(|known| *known == kind).unwrap_or("data"),
         })
     }
 
@@ -107,7 +111,7 @@ fn event(name: &str, body: &Body) -> Option<Option<Parsed<JsPayload>>> {
 fn payload(body: &Body) -> JsPayload {
     JsPayload {
         whole: body.clone().into(),
-        is_alone: false,
+        frame: "",
     }
 }
 

@@ -17,51 +17,40 @@ export interface WsMessage<Data = unknown> {
   topic?: string;
   /** The user id of a message's publisher. */
   from?: string;
+  /** The `messageId` that a message's publisher gave it. */
+  clientMessageId?: string;
 }
 
-/** Messages that are remembered between their frame and their turn; more than ever wait behind a gap. */
-const MOST_FRAMES = 8_192;
+/** @internal The frame of a message; one that came in a reply gets the frame that it would have had. */
+export function frameOf({ id, topic, from, seq, timestamp, payload, clientMessageId, frame }: Message): WsMessage {
+  const [type, data] = frame ? [frame, payload] : typeAndContent(payload);
+  const numbered = seq !== undefined && { sequence: seq };
+  const named = clientMessageId !== undefined && { clientMessageId };
+  return { type, data, timestamp, messageId: id, topic, from, ...numbered, ...named };
+}
+
+/** The beginning of every frame, as the server writes them, alone or in an array. */
+const FIRST = /^\[?\{"type":"/;
+/** The beginning of one that is no channel's message. */
+const OTHER = /(?:^\[?|\},)\{"type":"(?!(?:data|status|notification)")/;
 
 /**
- * @internal What the frames of channel messages said beside them. The engine puts messages in order and drops
- * repetitions; what is said of each stands in its frame.
+ * @internal The frames in one text of the socket that are no messages of a channel. The engine hands those on, so a text
+ * that shows at a look to hold nothing else is not read a second time.
  */
-export class Frames {
-  readonly #byId = new Map<string, WsMessage>();
-
-  add(frame: WsMessage): void {
-    this.#byId.set(frame.messageId, frame);
-    for (const oldest of this.#byId.keys()) {
-      if (this.#byId.size <= MOST_FRAMES) break;
-      this.#byId.delete(oldest);
-    }
-  }
-
-  /** The frame of a message; one that came in a reply gets the frame that it would have had. */
-  take(message: Message): WsMessage {
-    const { id, topic, from, seq, timestamp, payload } = message;
-    const frame = this.#byId.get(id);
-    this.#byId.delete(id);
-    if (frame) return frame;
-    const [type, data] = typeAndContent(payload);
-    return { type, data, timestamp, messageId: id, topic, from, ...(seq !== undefined && { sequence: seq }) };
-  }
-}
-
-/** @internal The frames in one text of the socket: one, or an array of several. */
-export function readFrames(text: string): WsMessage[] {
+export function readOtherFrames(text: string): WsMessage[] {
+  if (FIRST.test(text) && !OTHER.test(text) && text.includes('"sequence":')) return [];
   try {
     const parsed: unknown = JSON.parse(text);
     const frames = (Array.isArray(parsed) ? parsed : [parsed]) as (WsMessage | null)[];
-    return frames.filter((frame): frame is WsMessage => typeof frame?.type === "string");
+    return frames.filter((frame): frame is WsMessage => typeof frame?.type === "string" && !isChannelMessage(frame));
   } catch {
     // The engine closes a connection on which such a thing comes, and says why.
     return [];
   }
 }
 
-/** @internal Whether a frame is a channel's message. */
-export function isChannelMessage({ type, sequence }: WsMessage): boolean {
+function isChannelMessage({ type, sequence }: WsMessage): boolean {
   return sequence !== undefined && (type === "data" || type === "status" || type === "notification");
 }
 

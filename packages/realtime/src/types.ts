@@ -46,6 +46,8 @@ export interface Message<Payload = unknown> {
   seq?: number;
   /** The publisher's own `messageId`. */
   clientMessageId?: string;
+  /** On the raw endpoint, the type of the frame that it came in; missing where it came with a reply, as a missed one. */
+  frame?: "data" | "status" | "notification";
 }
 
 /** Takes the messages of a channel. */

@@ -5,7 +5,7 @@ import { ErrorCode, WsErrorCode } from "./constants.js";
 import { Emitter, type Unlisten } from "./emitter.js";
 import { RealtimeError } from "./error.js";
 import { generateMessageId } from "./message-id.js";
-import { Frames, isChannelMessage, readFrames, type WsMessage } from "./raw-frame.js";
+import { frameOf, readOtherFrames, type WsMessage } from "./raw-frame.js";
 import type {
   ChannelTypes,
   Gap,
@@ -90,7 +90,6 @@ export class WsClient {
   /** The client underneath. */
   readonly client: RealtimeClient<ChannelTypes>;
   readonly #events = new Emitter<Record<string, WsMessage>>();
-  readonly #frames = new Frames();
   readonly #protocol: string;
   #socket: WebSocket | undefined;
   /** Whether the server has said why it refuses the connection. */
@@ -105,7 +104,7 @@ export class WsClient {
       protocol: "raw",
       tap: (Base) => this.#tap(Base),
     });
-    this.client.on("message", (message) => this.#emit(this.#frames.take(message)));
+    this.client.on("message", (message) => this.#emit(frameOf(message)));
     this.client.on("connected", () => (this.#isToldWhy = false));
     this.client.on("disconnected", (end) => this.#tell("disconnect", end));
     this.client.on("queueExpired", (loss) => this.#lose(loss, "queue_expired"));
@@ -220,7 +219,7 @@ export class WsClient {
     this.#socket.send(JSON.stringify(frame));
   }
 
-  /** A socket class whose frames are seen before the engine reads them. */
+  /** A socket class whose frames are seen before the engine reads them, but for messages, which it hands on. */
   #tap(Base: typeof WebSocket): typeof WebSocket {
     // The engine holds the class for its own life.
     const weak = new WeakRef(this);
@@ -229,7 +228,7 @@ export class WsClient {
       if (!self) return;
       self.#socket = socket;
       socket.addEventListener("message", ({ data }) => {
-        if (self.#socket === socket && typeof data === "string") readFrames(data).forEach((frame) => self.#see(frame));
+        if (self.#socket === socket && typeof data === "string") readOtherFrames(data).forEach((frame) => self.#see(frame));
       });
     };
     return class extends Base {
@@ -241,7 +240,6 @@ export class WsClient {
   }
 
   #see(frame: WsMessage): void {
-    if (isChannelMessage(frame)) return this.#frames.add(frame);
     if (isRefusal(frame)) {
       // A refused token is asked for once more, and refused once more.
       if (this.#isToldWhy) return;

@@ -66,6 +66,27 @@ describe("a client of the raw endpoint", () => {
     assert.equal(frame.from, bob.user.userId);
   });
 
+  it("reads each message once, alone in its frame or among others", async (t) => {
+    const server = await Server.start(t, { BMT_LIMITS__PUBLISH_PER_SECOND: "0" });
+    const [alice, bob] = [await joined(t, server, "alice"), await member(t, here.bmt, server, "bob")];
+    await Promise.all([alice.send("subscribe", { topic: "public:chat" }), bob.connect()]);
+    const { parse } = JSON;
+    t.after(() => (JSON.parse = parse));
+    let read = 0;
+    JSON.parse = (text, ...rest) => {
+      if (text.includes("counted")) read++;
+      return parse(text, ...rest);
+    };
+    const publish = (n) => bob.publish("public:chat", { type: "counted", content: { type: "counted", n } });
+    await publish(0);
+    await until("it came", () => alice.all("data").length === 1);
+    assert.equal(read, 1);
+    await Promise.all(Array.from({ length: 50 }, (_, n) => publish(n + 1)));
+    await until("all came", () => alice.all("data").length === 51);
+    assert.deepEqual(alice.all("data").map(({ n }) => n), Array.from({ length: 51 }, (_, n) => n));
+    assert.equal(read, 51);
+  });
+
   it("publishes, asks, and is answered by promise and by frame", async (t) => {
     const server = await Server.start(t);
     const alice = await joined(t, server, "alice");

@@ -208,7 +208,7 @@ impl<F: Face> Client<F> {
             );
             return self.tell(Event::Error(ClientError::Unreadable(FaceError(why))));
         };
-        match self.face.parse_payload(enveloped.payload) {
+        match self.face.parse_payload(&enveloped.kind, enveloped.payload) {
             Ok(payload) => self.handle_message(Message {
                 id: ServerMessageId::new(&enveloped.id),
                 topic,

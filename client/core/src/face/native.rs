@@ -67,7 +67,7 @@ impl Face for Native {
         })
     }
 
-    fn parse_payload(&self, json: &str) -> Result<Payload, FaceError> {
+    fn parse_payload(&self, _kind: &str, json: &str) -> Result<Payload, FaceError> {
         Payload::parse(json).map_err(|error| unreadable("payload", &error))
     }
 

@@ -23,6 +23,8 @@ pub(crate) struct Raw {
 /// A channel message whose envelope is the frame's: only its payload is JSON of the publisher's.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Enveloped<'t> {
+    /// The frame's `type`: what kind of message it is.
+    pub(crate) kind: Cow<'t, str>,
     pub(crate) id: Cow<'t, str>,
     pub(crate) topic: Cow<'t, str>,
     pub(crate) from: Cow<'t, str>,
@@ -75,6 +77,7 @@ impl Raw {
             }
             "data" | "status" | "notification" if envelope.sequence.is_some() => {
                 Inbound::Enveloped(Enveloped {
+                    kind: envelope.kind,
                     id: envelope.message_id.unwrap_or_default(),
                     topic: envelope.topic.unwrap_or_default(),
                     from: envelope.from.unwrap_or_default(),
