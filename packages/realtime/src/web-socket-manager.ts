@@ -104,6 +104,11 @@ export interface SocketStats extends SocketCounts {
  * It comes back after what {@link shouldReconnect} says: not after 1000, 1002, 1003, 1007, 1008, 4002; after 1001
  * in 5 s at least; after 1009 with the event `error` for what was too large.
  *
+ * It follows the core of the other classes in its policy (delays, close codes, what a good connection is) and not in its
+ * code, and loads none of it. That is for its contract: states move, and `send()` says whether a message has left, within
+ * the call, which what is loaded later cannot; its queue holds frames that nobody acknowledges, where the core's holds
+ * publishes until their ack; its heartbeat is JSON that any message answers. Whoever wants only this pays for only this.
+ *
  * @example
  * const socket = new WebSocketManager("wss://api.example.com/chat");
  * socket.on("message", ({ data }) => show(data));
@@ -144,7 +149,7 @@ export class WebSocketManager {
       heartbeatInterval: 30_000,
       pongTimeout: 5_000,
       binaryType: "arraybuffer",
-      ...options,
+      ...given(options),
     };
     const { maxQueueSize, messageExpiry, heartbeatInterval, pongTimeout } = this.#options;
     this.#queue = new SendQueue(maxQueueSize, messageExpiry, (error) => this.#events.emit("error", error));
@@ -349,6 +354,11 @@ export class WebSocketManager {
     this.#state = newState;
     this.#events.emit("stateChange", { oldState, newState, timestamp: Date.now() });
   }
+}
+
+/** An option that is `undefined` is none. */
+function given<Options extends object>(options: Options): Options {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Options;
 }
 
 function isSendable(message: unknown): message is Sendable {

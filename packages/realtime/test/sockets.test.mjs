@@ -1,6 +1,7 @@
 /** A reconnecting socket against servers of other people: `ws`, which closes, falls silent and comes back. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { readFile } from "node:fs/promises";
 import { describe, it } from "node:test";
 
 import { WebSocketServer } from "ws";
@@ -117,6 +118,33 @@ describe("a reconnecting socket", () => {
     socket.connect();
     await until("it tries again", () => socket.all("reconnect").length > 4);
     assert.equal(socket.all("reconnect")[4].attempt, 1);
+  });
+
+  it("waits as the core of the other classes waits", async (t) => {
+    const { baseMs, capMs, jitter, delaysMs } = JSON.parse(await readFile(new URL("backoff.json", import.meta.url), "utf8"));
+    class Refused {
+      constructor() {
+        queueMicrotask(() => this.onclose({ code: 1006, reason: "", wasClean: false }));
+      }
+      close() {}
+    }
+    t.mock.timers.enable({ apis: ["setTimeout"] });
+    for (const [random, part] of [[0.5, 1], [0, 1 - jitter], [1, 1 + jitter]]) {
+      const chance = t.mock.method(Math, "random", () => random);
+      const socket = new here.bmt.WebSocketManager("ws://a.server", { webSocket: Refused, maxReconnectAttempts: delaysMs.length });
+      const delays = [];
+      socket.on("reconnect", ({ delay }) => delays.push(delay));
+      socket.connect();
+      while (delays.length < delaysMs.length) {
+        const known = delays.length;
+        while (delays.length === known) await new Promise(setImmediate);
+        t.mock.timers.tick(delays.at(-1));
+      }
+      assert.deepEqual(delays, delaysMs.map((ms) => ms * part));
+      socket.disconnect();
+      chance.mock.restore();
+    }
+    assert.deepEqual([delaysMs[0], delaysMs.at(-1)], [baseMs, capMs]);
   });
 
   it("comes back after the codes the protocol says, and only after those", async (t) => {
