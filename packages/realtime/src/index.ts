@@ -52,6 +52,10 @@ export {
 } from "./web-socket-manager.js";
 export { WsClient, type WsClientOptions, type WsData, type WsError, type WsHandler } from "./ws-client.js";
 export type { WsMessage } from "./raw-frame.js";
+// Names of the first protocol version's documents.
+export type { ActionMessage as WebSocketMessage } from "./action.js";
+export type { Message as RealtimeMessage, Status as ConnectionStatus } from "./types.js";
+export type { WsClientOptions as WsConfig } from "./ws-client.js";
 export type { AnyListener, Listener, Unlisten } from "./emitter.js";
 export type {
   Ack,

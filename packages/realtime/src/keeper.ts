@@ -36,6 +36,39 @@ interface Kept {
   subscription: Promise<Subscription> | undefined;
 }
 
+/** A map that subscribes what is set, and lets go of what is deleted. */
+class Handlers extends Map<string, MessageHandler<any>> {
+  readonly #put: (channel: string, handler: MessageHandler<any>) => void;
+  readonly #drop: (channel: string) => void;
+
+  constructor(put: (channel: string, handler: MessageHandler<any>) => void, drop: (channel: string) => void) {
+    super();
+    this.#put = put;
+    this.#drop = drop;
+  }
+
+  override set(channel: string, handler: MessageHandler<any>): this {
+    this.#put(channel, handler);
+    return this;
+  }
+
+  override delete(channel: string): boolean {
+    const had = this.has(channel);
+    this.#drop(channel);
+    return had;
+  }
+
+  override clear(): void {
+    for (const channel of [...this.keys()]) this.#drop(channel);
+  }
+
+  /** What stands here for a channel, without doing anything about it. */
+  note(channel: string, handler: MessageHandler<any> | undefined): void {
+    if (handler) super.set(channel, handler);
+    else super.delete(channel);
+  }
+}
+
 /**
  * Keeps handlers subscribed: over reconnects as every client does, and also after the client has given up, after the
  * server took a right away and gave it back, after a refusal, and from one login to the next.
@@ -50,6 +83,12 @@ interface Kept {
 export class RealtimeManager<Channels extends ChannelTypes = Record<never, never>> {
   /** The client underneath. */
   readonly client: RealtimeClient<Channels>;
+  /**
+   * The channels that have handlers, and of each the newest. Setting one subscribes it in place of the channel's others;
+   * deleting one takes them all away.
+   */
+  readonly subscriptions: Map<string, MessageHandler<any>>;
+  readonly #handlers: Handlers;
   readonly #kept = new Set<Kept>();
   readonly #retryMs: number;
   #stop: AbortController | undefined;
@@ -61,6 +100,13 @@ export class RealtimeManager<Channels extends ChannelTypes = Record<never, never
    */
   constructor(serverUrl = "http://localhost:5000", { retryMs = 30_000, ...options }: ManagerOptions = {}) {
     this.#retryMs = retryMs;
+    this.subscriptions = this.#handlers = new Handlers(
+      (channel, handler) => {
+        this.unsubscribe(channel);
+        this.subscribe(channel, handler);
+      },
+      (channel) => this.unsubscribe(channel),
+    );
     this.client = new RealtimeClient<Channels>(serverUrl, options);
     this.client.on("connected", () => this.#restore());
     this.client.on("unsubscribed", ({ topic }) => this.#dropAll(topic));
@@ -110,11 +156,6 @@ export class RealtimeManager<Channels extends ChannelTypes = Record<never, never
     this.client.disconnect();
   }
 
-  /** The channels that have handlers. */
-  get subscriptions(): ReadonlySet<string> {
-    return new Set([...this.#kept].map(({ topic }) => topic));
-  }
-
   /** Adds a handler; the channel is subscribed to now or as soon as that is possible. Returns the undo. */
   subscribe<Topic extends string>(
     channel: Topic,
@@ -124,6 +165,7 @@ export class RealtimeManager<Channels extends ChannelTypes = Record<never, never
     const own = (message: Message) => handler(message as Message<PayloadOf<Channels, Topic>>);
     const kept: Kept = { topic: channel, given: handler, handler: own, options, subscription: undefined };
     this.#kept.add(kept);
+    this.#handlers.note(channel, handler);
     if (this.client.isConnected()) this.#subscribe(kept);
     return () => this.#forget(kept);
   }
@@ -162,6 +204,8 @@ export class RealtimeManager<Channels extends ChannelTypes = Record<never, never
 
   #forget(kept: Kept): void {
     this.#kept.delete(kept);
+    const others = [...this.#kept].filter(({ topic }) => topic === kept.topic);
+    this.#handlers.note(kept.topic, others.at(-1)?.given as MessageHandler<any> | undefined);
     this.#drop(kept);
   }
 

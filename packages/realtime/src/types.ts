@@ -226,9 +226,12 @@ export interface PresenceList {
 /** A stream broke: messages were missed that cannot be had any more. */
 export interface Gap {
   topic: string;
+  /** `epoch_changed`, `trimmed`, `position_ahead`, `limit`; `timeout` where nobody brought them within 2 s. */
   reason: string;
+  /** The last position before them. */
   seq?: number;
   epoch?: string;
+  /** The first seq that is there again, where that is known. */
   oldestSeq?: number;
 }
 
@@ -291,11 +294,18 @@ export interface Events {
   queueRejected: QueueLoss;
   /** A heartbeat came back after `ms`. */
   latency: { ms: number };
-  /** Storage cannot be used as it should; the queue lives in memory. Once per client. */
+  /**
+   * The host lacks something, and the client does without: `storage_unavailable`, `storage_full`, `storage_corrupt` (the
+   * queue, or part of it, lives in memory), `not_shared`. `message` is for people. Each once per client.
+   */
   warning: { code: string; message: string };
 }
 
-/** Gives the token for a connection: called for every connect, and again once when one was refused. */
+/**
+ * Gives the token for a connection, with or without `Bearer ` before it: called for every connect, again once when one
+ * was refused, and when the present one is about to end. `null` or `undefined`: a guest. What it throws is the event
+ * `error`, and counts as an attempt that failed.
+ */
 export type TokenProvider = () => string | null | undefined | Promise<string | null | undefined>;
 
 /** Options of a client. All are optional; times are ms. */

@@ -165,7 +165,7 @@ describe("a manager of subscriptions", () => {
     const undo = alice.subscribe("public:chat", ({ payload }) => received.push(["one", payload]));
     const other = ({ payload }) => received.push(["other", payload]);
     alice.subscribe("public:chat", other);
-    assert.deepEqual([...alice.subscriptions], ["public:chat"]);
+    assert.deepEqual([...alice.subscriptions], [["public:chat", other]]);
     await alice.connect();
     await until("it is subscribed", async () => (await alice.client.presence("public:chat")).count === 1);
     await alice.publish("public:chat", 1);
@@ -177,6 +177,28 @@ describe("a manager of subscriptions", () => {
     assert.equal(alice.subscriptions.size, 0);
     await alice.publish("public:chat", 3);
     assert.deepEqual(received, [["one", 1], ["other", 1], ["other", 2]]);
+  });
+
+  it("takes its handlers as a map too", async (t) => {
+    const server = await Server.start(t);
+    const alice = await manager(t, server, "alice");
+    const received = [];
+    const handler = (name) => ({ payload }) => received.push([name, payload]);
+    alice.subscriptions.set("public:chat", handler("replaced"));
+    alice.subscriptions.set("public:chat", handler("chat")).set("public:other", handler("other"));
+    await alice.connect();
+    await until("both are subscribed", () => alice.client.getStats().subscriptions === 2);
+    await alice.publish("public:chat", 1);
+    await alice.publish("public:other", 2);
+    await until("both came", () => received.length === 2);
+    assert.deepEqual(received, [["chat", 1], ["other", 2]]);
+    assert.equal(alice.subscriptions.delete("public:chat"), true);
+    assert.equal(alice.subscriptions.delete("public:chat"), false);
+    await until("one is left", () => alice.client.getStats().subscriptions === 1);
+    assert.deepEqual([...alice.subscriptions.keys()], ["public:other"]);
+    alice.subscriptions.clear();
+    assert.equal(alice.subscriptions.size, 0);
+    await until("none is left", () => alice.client.getStats().subscriptions === 0);
   });
 
   it("comes back after the client has given up", async (t) => {

@@ -111,6 +111,13 @@ describe("the types", () => {
          console.log(connectionState, readyState, reconnectAttempts, queueLength, lastPongTime, stats.totalConnectTime);
          const handlers = new bmt.MessageEventHandler();
          handlers.registerHandler("new_message", async (message) => console.log(message.data));
+         const kept = new bmt.RealtimeManager();
+         kept.subscriptions.set("public:chat", (message: bmt.RealtimeMessage<{ text: string }>) => message.payload.text);
+         await kept.connect(token);
+         const config: bmt.WsConfig = { token, clientId: "client_123", protocol: "1.0" };
+         const state: bmt.ConnectionStatus = client.state;
+         const action: bmt.WebSocketMessage = bmt.createMessage("a", {});
+         console.log(config, state, action);
        }
       `,
     ));
