@@ -53,7 +53,10 @@ describe("tabs without Web Locks", () => {
 
   const leases = (tab) => look(tab, "Object.keys(localStorage).filter((key) => key.startsWith('bmt_tabs'))");
 
-  it("are one connection, which another takes over when the one that leads is closed or crashes", async (t) => {
+  // A page that waits for ever would let a test wait with it.
+  const timeout = 120_000;
+
+  it("are one connection, which another takes over when the one that leads is closed or crashes", { timeout }, async (t) => {
     const world = await setUp(t, 4);
     const [leader, second, third, fourth] = world.tabs;
     assert.equal(await connections(world), 1);
@@ -87,7 +90,7 @@ describe("tabs without Web Locks", () => {
     assert.deepEqual(await leases(late), []);
   });
 
-  it("share nothing where storage is too full for a lease, and rob each other of nothing", async (t) => {
+  it("share nothing where storage is too full for a lease, and rob each other of nothing", { timeout }, async (t) => {
     const fill = () => {
       for (let [text, n] = ["x".repeat(1 << 20), 0]; text.length > 0; n++) {
         try {
