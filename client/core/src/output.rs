@@ -26,7 +26,7 @@ pub enum Output<P> {
         /// Why, for the peer's log.
         reason: &'static str,
     },
-    /// Change the stored queue, before what follows is done.
+    /// Change the stored queue: before a lock is given back, and before the application is told anything.
     Persist(QueueChange),
     /// Get or give back the lock under which tabs send the stored queue.
     Lock(LockChange),

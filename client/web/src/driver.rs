@@ -158,7 +158,7 @@ impl<F: Face + 'static> Driver<F> {
     pub(crate) fn end(&self) {
         self.page.borrow_mut().take();
         self.timer.borrow_mut().take();
-        self.tidying.stop();
+        self.stop_tidying();
         self.lock.release();
     }
 
@@ -227,9 +227,16 @@ impl<F: Face + 'static> Driver<F> {
         }
     }
 
+    /// What is sent goes before what is stored: the server is at work while storage is. The application has not been
+    /// told of either, and no other tab is let at what is stored.
     fn do_outputs(self: &Rc<Self>) {
+        let mut changes = Vec::new();
+        let mut has_sent = false;
         loop {
             let output = self.core.borrow_mut().poll_output();
+            if let Output::Lock(_) | Output::Group(_) | Output::Timeout(_) = output {
+                self.persist(&mut changes, has_sent);
+            }
             match output {
                 Output::AskToken => self.ask_token(),
                 Output::Connect(connect) => self.open(&connect),
@@ -237,13 +244,16 @@ impl<F: Face + 'static> Driver<F> {
                 Output::Abort => {
                     self.polls.borrow_mut().take();
                 }
-                Output::Transmit(frame) => self.transmit(&frame),
+                Output::Transmit(frame) => {
+                    self.transmit(&frame);
+                    has_sent = true;
+                }
                 Output::Close { code, reason } => {
                     if let Some(socket) = self.socket.borrow_mut().take() {
                         socket.close(code, reason);
                     }
                 }
-                Output::Persist(change) => self.persist(change),
+                Output::Persist(change) => changes.push(change),
                 Output::Lock(LockChange::Acquire) => self.acquire_lock(),
                 Output::Lock(LockChange::Release) => self.release_lock(),
                 Output::Group(change) => self.change_group(change),

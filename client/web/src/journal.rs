@@ -5,6 +5,10 @@
 //! which costs the same however long the queue is and cannot collide with another tab. When nothing happens
 //! for a while, entries are folded into the array by whoever holds the lock.
 //!
+//! A settled entry may stand under its own key for a moment more: it is swept when the next frame is on its way, so
+//! that storage is at work while the server is. A page that ends in between leaves it to the next one, which
+//! publishes it under the same id again, as one that ended before the ack came.
+//!
 //! What cannot be read is moved to `offline_messages:corrupt:<ms>` and reported; it gives way where entries need its
 //! room. Entries of other users and servers are left as they are.
 
@@ -24,6 +28,8 @@ const ENTRY: &str = "offline_messages:";
 const CORRUPT: &str = "offline_messages:corrupt:";
 /// Quarantined texts that are kept; the oldest goes first. Each may be as large as storage allows.
 const MOST_CORRUPT: usize = 5;
+/// Settled entries that may wait for the next sweep: as many as two batches. Then they are swept at once.
+const MOST_UNSWEPT: usize = 100;
 
 /// Why the queue is not kept as it should be. The application is told once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +78,8 @@ pub(crate) struct Journal {
     folded: Vec<String>,
     /// What was settled and stands in the array until that is written again.
     settled: Vec<String>,
+    /// What was settled and stands under a key of its own until the next [`sweep`](Self::sweep).
+    unswept: Vec<String>,
     /// Orders entries of the same ms among each other.
     written: u64,
 }
@@ -84,6 +92,7 @@ impl Journal {
             apart: Vec::new(),
             folded: Vec::new(),
             settled: Vec::new(),
+            unswept: Vec::new(),
             written: 0,
         }
     }
@@ -99,7 +108,13 @@ impl Journal {
         self.written += 1;
         let id = entry.message_id.as_str();
         let json = kept::write(entry, self.written);
+        // Published once more, under the id of one that is settled.
+        self.unswept.retain(|other| other != id);
         let mut written = store.set(&entry_key(id), &json);
+        if written.is_err() {
+            sweep(store, &mut self.unswept);
+            written = store.set(&entry_key(id), &json);
+        }
         while written.is_err() && forget_aside(store) {
             written = store.set(&entry_key(id), &json);
         }
@@ -110,14 +125,29 @@ impl Journal {
         Ok(())
     }
 
-    /// Forgets an entry, wherever it stands: its own key at once, the array when it is next folded.
+    /// Forgets an entry, wherever it stands: its own key when it is next swept, the array when it is next folded.
     pub(crate) fn remove(&mut self, message_id: &str) {
         let Some(store) = &self.store else { return };
-        store.remove(&entry_key(message_id));
+        self.unswept.push(message_id.to_owned());
+        if self.unswept.len() > MOST_UNSWEPT {
+            sweep(store, &mut self.unswept);
+        }
         self.apart.retain(|id| id != message_id);
         if let Some(at) = self.folded.iter().position(|id| id == message_id) {
             self.settled.push(self.folded.swap_remove(at));
         }
+    }
+
+    /// Removes what is settled from its own keys.
+    pub(crate) fn sweep(&mut self) {
+        if let Some(store) = &self.store {
+            sweep(store, &mut self.unswept);
+        }
+    }
+
+    /// Whether [`sweep`](Self::sweep) has something to do.
+    pub(crate) fn is_unswept(&self) -> bool {
+        !self.unswept.is_empty()
     }
 
     /// Reads everything, in the order it was published, and puts aside what cannot be read. The lock must be
@@ -126,6 +156,7 @@ impl Journal {
         let Some(store) = &self.store else {
             return (Vec::new(), Some(Trouble::Unavailable));
         };
+        sweep(store, &mut self.unswept);
         let mut unreadable = Vec::new();
         let mut found = read_array(store, &mut unreadable);
         if name_the_nameless(&found) {
@@ -197,6 +228,12 @@ impl Journal {
         }
         self.settled.clear();
         self.folded = ids_of(&entries);
+    }
+}
+
+fn sweep(store: &Store, unswept: &mut Vec<String>) {
+    for id in unswept.drain(..) {
+        store.remove(&entry_key(&id));
     }
 }
 

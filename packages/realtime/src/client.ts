@@ -264,7 +264,7 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
   }
 
   /**
-   * Publishes. The message is queued, and kept in storage where there is one, before anything is sent: it
+   * Publishes. The message is queued, and kept in storage where there is one, when this returns its promise: it
    * survives reconnects, reloads and restarts of the server, and is published exactly once. An `ArrayBuffer` or a view
    * of one, anywhere in the payload, travels as binary and arrives as an `ArrayBuffer`; ten at most.
    *

@@ -84,6 +84,75 @@ describe("the offline queue", () => {
     assert.deepEqual(await stored(next), ["early", "bird"]);
   });
 
+  it("is sent again and known, where a page ended between an ack and the removal from storage", async (t) => {
+    const server = await Server.start(t);
+    const storage = new FakeStorage();
+    const first = await page(t, server, "alice", storage);
+    await first.connect();
+    let left, queue;
+    first.on("ack", () => {
+      left = storage.copy();
+      queue = new here.bmt.OfflineMessageQueue({ storage });
+    });
+    await first.publish("public:chat", "acked");
+    assert.deepEqual(left.entries().map(({ payload }) => payload), ["acked"]);
+    await until("it is removed", () => storage.entries().length === 0);
+    assert.deepEqual(await queue.flush(() => assert.fail("it is published")), { sent: 0, kept: 0, lost: [] });
+
+    const next = await page(t, server, "alice", left);
+    const acks = [];
+    next.on("ack", ({ duplicate }) => acks.push(duplicate));
+    await next.connect();
+    await until("it is acked again", () => acks.length === 1);
+    assert.deepEqual(acks, [true]);
+    assert.deepEqual(await stored(next), ["acked"]);
+    await until("nothing is kept", () => left.entries().length === 0);
+  });
+
+  it("is not sent by a tab that finds in it what another has had acked and not removed yet", async (t) => {
+    const server = await Server.start(t);
+    const storage = new FakeStorage();
+    const [first, second] = await Promise.all([1, 2].map(() => page(t, server, "alice", storage)));
+    await Promise.all([first.connect(), second.connect()]);
+    second.disconnect();
+    const acks = [];
+    second.on("ack", (ack) => acks.push(ack));
+    let found;
+    second.on("stateChange", ({ to }) => {
+      if (to !== "connecting") return;
+      found = second.getStats().queueSize;
+      // Whatever it says next, the removal follows.
+      void first.history("public:chat");
+    });
+    const connected = new Promise((resolve) => first.on("ack", () => resolve(second.connect())));
+    await first.publish("public:chat", "acked");
+    await connected;
+    assert.equal(found, 1);
+    await until("it has looked again", () => second.getStats().queueSize === 0);
+    await second.publish("public:chat", "of the other");
+    assert.equal(acks.length, 1);
+    assert.deepEqual(await stored(second), ["acked", "of the other"]);
+  });
+
+  it("makes room for a message by what is acked and not removed yet", async (t) => {
+    const server = await Server.start(t);
+    const storage = new FakeStorage();
+    storage.quota = 1_000;
+    const alice = await page(t, server, "alice", storage);
+    await alice.connect();
+    const [one, two] = ["one", "two"].map((text) => text.padEnd(300));
+    let before, after;
+    alice.once("ack", () => {
+      before = storage.entries();
+      publish(alice, two);
+      after = storage.entries();
+    });
+    await alice.publish("public:chat", one);
+    assert.deepEqual([before, after].map(([{ payload }]) => payload), [one, two]);
+    await until("both are sent", async () => (await stored(alice)).length === 2);
+    assert.deepEqual(alice.warnings, []);
+  });
+
   it("is folded into one array when nothing happens for a while", async (t) => {
     const server = await Server.start(t);
     const storage = new FakeStorage();

@@ -1,4 +1,4 @@
-//! The run loop's side of the journal: writing, the lock, and folding when nothing happens.
+//! The run loop's side of the journal: writing, sweeping, the lock, and folding when nothing happens.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -14,6 +14,9 @@ use crate::warning::Warning;
 
 /// After this long without a change of the queue, its entries are folded into the array.
 const IDLE_MS: u64 = 2_000;
+/// How long a settled entry may stay in storage where no frame is sent meanwhile: long enough for whoever awaited the
+/// ack to publish the next message, and much shorter than what a server remembers ids for.
+const SWEEP_MS: u64 = 20;
 
 /// Who wants the lock, whether it is held, and what the application was told.
 #[derive(Default)]
@@ -24,30 +27,67 @@ pub(super) struct Tidying {
     warned: Cell<bool>,
     idle: RefCell<Option<Timer>>,
     idle_at_ms: Cell<u64>,
+    sweep: RefCell<Option<Timer>>,
 }
 
 impl Tidying {
     /// Ends every wait: the lock is given back right after.
     pub(super) fn stop(&self) {
         self.idle.borrow_mut().take();
+        self.sweep.borrow_mut().take();
         self.wanted_to_fold.set(false);
         self.held.set(false);
     }
 }
 
 impl<F: Face + 'static> Driver<F> {
-    pub(super) fn persist(self: &Rc<Self>, change: QueueChange) {
-        let written = match change {
-            QueueChange::Put(entry) => self.journal.borrow_mut().put(&entry),
-            QueueChange::Remove(id) => {
-                self.journal.borrow_mut().remove(id.as_str());
-                Ok(())
+    /// Writes what has changed; `has_sent` while the server is at work on what this page has just sent it.
+    pub(super) fn persist(self: &Rc<Self>, changes: &mut Vec<QueueChange>, has_sent: bool) {
+        if changes.is_empty() && !(has_sent && self.journal.borrow().is_unswept()) {
+            return;
+        }
+        for change in changes.drain(..) {
+            match change {
+                QueueChange::Put(entry) => {
+                    let written = self.journal.borrow_mut().put(&entry);
+                    if let Err(trouble) = written {
+                        self.warn(trouble);
+                    }
+                }
+                QueueChange::Remove(id) => self.journal.borrow_mut().remove(id.as_str()),
             }
-        };
-        if let Err(trouble) = written {
-            self.warn(trouble);
+        }
+        if has_sent || !self.may_sweep_later() {
+            self.journal.borrow_mut().sweep();
+        } else {
+            self.sweep_soon();
         }
         self.wait_for_idleness();
+    }
+
+    /// Whether nobody minds that a settled entry stays in storage for a moment: no tab waits for the lock to send what
+    /// is stored, and the server knows what is published again.
+    fn may_sweep_later(&self) -> bool {
+        self.is_wanted() && !self.tidying.wanted_by_core.get() && self.core.borrow().limits().is_some()
+    }
+
+    fn sweep_soon(self: &Rc<Self>) {
+        let mut sweep = self.tidying.sweep.borrow_mut();
+        if sweep.is_none() && self.journal.borrow().is_unswept() {
+            let weak = Rc::downgrade(self);
+            *sweep = Some(Timer::after(SWEEP_MS, move || {
+                if let Some(this) = weak.upgrade() {
+                    this.tidying.sweep.borrow_mut().take();
+                    this.journal.borrow_mut().sweep();
+                }
+            }));
+        }
+    }
+
+    /// Leaves nothing to a page that may be over.
+    pub(super) fn stop_tidying(&self) {
+        self.tidying.stop();
+        self.journal.borrow_mut().sweep();
     }
 
     /// Hands the core all that is stored.
@@ -71,7 +111,7 @@ impl<F: Face + 'static> Driver<F> {
 
     /// The page is left or frozen: other tabs must not wait for this one.
     pub(super) fn lend_lock(&self) {
-        self.tidying.stop();
+        self.stop_tidying();
         self.lock.release();
     }
 

@@ -32,6 +32,13 @@ export class FakeStorage {
     return [...this.#texts.keys()].filter((key) => key.startsWith(prefix));
   }
 
+  /** What a page that ends now leaves to the next one. */
+  copy() {
+    const copy = new FakeStorage();
+    copy.#texts = new Map(this.#texts);
+    return copy;
+  }
+
   /** The entries of the queue, wherever they stand. */
   entries() {
     const array = JSON.parse(this.getItem("offline_messages") ?? "[]");
