@@ -117,6 +117,7 @@ pub use entry::{Clock, Entry, QueueChange};
 pub use error::ClientError;
 pub use event::{Event, RequestId};
 pub use face::{Face, FaceError, Native, Parsed, RequestKind};
+pub use link::PLAIN_MESSAGE;
 pub use now::Now;
 pub use output::{
     Connect, Fetch, FetchId, Frame, LockChange, Output, Response, Timeout, TimeoutReason, Transmit,

@@ -14,6 +14,7 @@ use crate::output::{Connect, Frame, Transmit};
 
 pub(crate) use raw::Enveloped;
 use raw::Raw;
+pub use socketio::PLAIN_MESSAGE;
 use socketio::SocketIo;
 
 /// The event that a channel message is.
@@ -96,6 +97,14 @@ impl Link {
         match self {
             Self::SocketIo(link) => link.plain_message(frame),
             Self::Raw(_) => None,
+        }
+    }
+
+    /// Whether a frame may be a message that the driver has read.
+    pub(crate) fn takes_plain_messages(&self) -> bool {
+        match self {
+            Self::SocketIo(link) => link.takes_plain_messages(),
+            Self::Raw(_) => false,
         }
     }
 

@@ -22,7 +22,7 @@ pub struct Stats {
     pub frames_received: u64,
     /// Frames sent.
     pub frames_sent: u64,
-    /// Bytes received in frames.
+    /// Bytes received in frames; of messages that the driver read, as many as it told.
     pub bytes_received: u64,
     /// Bytes sent in frames.
     pub bytes_sent: u64,

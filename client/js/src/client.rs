@@ -6,8 +6,8 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::face::JsFace;
-use crate::object::Fields;
-use crate::{error, event, options, reply};
+use crate::object::{Fields, with_name};
+use crate::{error, event, face, options, reply};
 
 /// A client of one server, which reports to one function.
 #[wasm_bindgen]
@@ -22,17 +22,11 @@ impl Client {
     #[wasm_bindgen(constructor)]
     #[must_use]
     pub fn new(url: &str, options: JsValue, on_event: Function) -> Self {
-        let realtime = Realtime::new(options::client(url, options), JsFace);
+        let realtime = Realtime::reading(options::client(url, options), JsFace, face::read_message);
         let call = on_event.clone();
-        // Made once: most events are messages, and a name that goes to JavaScript costs as much as a small message.
-        let message = JsValue::from_str(event::MESSAGE);
         let events = realtime.on_event(move |event| {
             if let Some((name, body)) = event::write(event) {
-                let _ = if name == event::MESSAGE {
-                    call.call2(&JsValue::UNDEFINED, &message, &body)
-                } else {
-                    call.call2(&JsValue::UNDEFINED, &name.into(), &body)
-                };
+                let _ = with_name(name, |name| call.call2(&JsValue::UNDEFINED, name, &body));
             }
         });
         let warnings = realtime.on_warning(move |warning| {
@@ -66,12 +60,12 @@ impl Client {
         self.realtime.retry_now();
     }
 
-    /// Queues a message; returns its `messageId`.
-    pub fn publish(&self, topic: &str, payload: &JsValue, options: JsValue) -> Result<String, JsValue> {
+    /// Queues a message under the `messageId` of the options.
+    pub fn publish(&self, topic: &str, payload: &JsValue, options: JsValue) -> Result<(), JsValue> {
         let (publish, message_id) = options::publish(topic, payload, options)?;
         let queued = self.realtime.publish(publish, message_id);
-        let queued = queued.map_err(|why| error::write(&why, Some(topic)))?;
-        Ok(queued.as_str().to_owned())
+        queued.map_err(|why| error::write(&why, Some(topic)))?;
+        Ok(())
     }
 
     /// Subscribes; the promise settles with the server's reply.

@@ -15,13 +15,10 @@ use crate::face::JsPayload;
 use crate::object::Fields;
 use crate::{error, reply};
 
-/// The name of the event that comes most.
-pub(crate) const MESSAGE: &str = "message";
-
 /// Name and body; `None` for what only Rust applications are told.
 pub(crate) fn write(event: &Event<JsPayload>) -> Option<(&'static str, JsValue)> {
     let (name, body) = match event {
-        Event::Message(received) => return Some((MESSAGE, message(&received.message))),
+        Event::Message(received) => return Some(("message", message(&received.message))),
         Event::Signal(signal) => return Some(("signal", signal.payload.whole.clone())),
         Event::Whole { name, body } => return Some((*name, body.whole.clone())),
         // The face leaves those whole.
@@ -53,7 +50,7 @@ pub(crate) fn write(event: &Event<JsPayload>) -> Option<(&'static str, JsValue)>
     Some((name, body.done()))
 }
 
-fn number(name: &str, value: u64) -> Fields {
+fn number(name: &'static str, value: u64) -> Fields {
     Fields::new().number(name, value)
 }
 

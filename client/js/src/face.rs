@@ -11,9 +11,10 @@ use bmt_shared::message::{Message, MessageKind, Reactions, Signal};
 use bmt_shared::position::Epoch;
 use bmt_shared::reply::{Present, Reply};
 use bytes::Bytes;
+use js_sys::JsString;
 use wasm_bindgen::JsValue;
 
-use crate::object::{Body, integer, whole};
+use crate::object::{Body, integer, message_body, whole};
 use crate::{attachments, reply};
 
 /// A message's content, with what it came in.
@@ -80,6 +81,11 @@ impl Face for JsFace {
     fn is_amendment(&self, _payload: &JsPayload) -> bool {
         false
     }
+}
+
+/// The message that a frame is, alone.
+pub(crate) fn read_message(frame: &JsString) -> Option<Message<JsPayload>> {
+    message(&message_body(frame)?)
 }
 
 /// `None` for a name this version does not know, `Some(None)` for a body that is not what the name promises.

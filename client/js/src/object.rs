@@ -1,6 +1,10 @@
 //! JavaScript objects: made field by field, read field by field.
 
-use js_sys::{Array, Object, Reflect};
+use std::cell::RefCell;
+
+use bmt_client_web::PLAIN_MESSAGE;
+use bmt_shared::sorted::SortedMap;
+use js_sys::{Array, JsString, Object, Reflect};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -12,13 +16,19 @@ impl Fields {
         Self(Object::new())
     }
 
-    pub(crate) fn set(self, name: &str, value: impl Into<JsValue>) -> Self {
-        let _ = Reflect::set(&self.0, &JsValue::from_str(name), &value.into());
+    pub(crate) fn set(self, name: &'static str, value: impl Into<JsValue>) -> Self {
+        self.put(name, &value.into());
         self
     }
 
+    fn put(&self, name: &'static str, value: &JsValue) {
+        with_name(name, |name| {
+            let _ = Reflect::set(&self.0, name, value);
+        });
+    }
+
     /// A field that is left out where there is no value.
-    pub(crate) fn maybe(self, name: &str, value: Option<impl Into<JsValue>>) -> Self {
+    pub(crate) fn maybe(self, name: &'static str, value: Option<impl Into<JsValue>>) -> Self {
         match value {
             Some(value) => self.set(name, value),
             None => self,
@@ -26,11 +36,11 @@ impl Fields {
     }
 
     /// A number: exact up to 2⁵³, which no seq and no time reaches.
-    pub(crate) fn number(self, name: &str, value: u64) -> Self {
+    pub(crate) fn number(self, name: &'static str, value: u64) -> Self {
         self.set(name, value as f64)
     }
 
-    pub(crate) fn maybe_number(self, name: &str, value: Option<u64>) -> Self {
+    pub(crate) fn maybe_number(self, name: &'static str, value: Option<u64>) -> Self {
         self.maybe(name, value.map(|value| value as f64))
     }
 
@@ -69,6 +79,61 @@ extern "C" {
     pub(crate) fn client_message_id(this: &Body) -> JsValue;
     #[wasm_bindgen(method, getter, js_name = requireDelivery)]
     pub(crate) fn require_delivery(this: &Body) -> JsValue;
+    // The options of a publish, which the package has gathered.
+    #[wasm_bindgen(method, getter, js_name = messageId)]
+    pub(crate) fn message_id(this: &Body) -> JsValue;
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn ttl(this: &Body) -> JsValue;
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn priority(this: &Body) -> JsValue;
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn parts(this: &Body) -> JsValue;
+}
+
+#[wasm_bindgen]
+extern "C" {
+    // Those of `js_sys` take texts of Rust's, which have to be made anew for every call.
+    type Text;
+    #[wasm_bindgen(method, js_name = startsWith)]
+    fn starts_with(this: &Text, beginning: &JsValue) -> bool;
+    #[wasm_bindgen(method, js_name = endsWith)]
+    fn ends_with(this: &Text, end: &JsValue) -> bool;
+    #[wasm_bindgen(catch, js_namespace = JSON, js_name = parse)]
+    fn parse_text(text: &JsString) -> Result<JsValue, JsValue>;
+}
+
+thread_local! {
+    /// Names of fields and events as the host's texts, by where they stand in memory: as many as the code has. To make
+    /// one anew costs more than all else that is done with it.
+    static NAMES: RefCell<SortedMap<(usize, usize), JsValue>> = const { RefCell::new(SortedMap::new()) };
+    /// [`PLAIN_MESSAGE`] as the host's texts.
+    static AROUND: (JsValue, JsValue) = (PLAIN_MESSAGE.0.into(), PLAIN_MESSAGE.1.into());
+}
+
+/// Does something with a name as the host's text.
+pub(crate) fn with_name<R>(name: &'static str, with: impl FnOnce(&JsValue) -> R) -> R {
+    let place = (name.as_ptr() as usize, name.len());
+    let text = NAMES.with_borrow_mut(|names| match names.get(&place) {
+        Some(text) => text.clone(),
+        None => {
+            let text = JsValue::from_str(name);
+            names.insert(place, text.clone());
+            text
+        }
+    });
+    with(&text)
+}
+
+/// The body of a message that is alone in its frame, without a copy of the frame: a part of a text is a view of it.
+pub(crate) fn message_body(frame: &JsString) -> Option<Body> {
+    let (beginning, end) = PLAIN_MESSAGE;
+    let text: &Text = frame.unchecked_ref();
+    if !AROUND.with(|(beginning, end)| text.starts_with(beginning) && text.ends_with(end)) {
+        return None;
+    }
+    let from = u32::try_from(beginning.len()).expect("a few letters");
+    let to = frame.length() - u32::try_from(end.len()).expect("a letter");
+    Body::of(parse_text(&frame.slice(from, to)).ok()?)
 }
 
 impl Body {
@@ -81,32 +146,37 @@ impl Body {
         Self::of(js_sys::JSON::parse(json).ok()?)
     }
 
-    pub(crate) fn get(&self, name: &str) -> JsValue {
-        Reflect::get(self, &JsValue::from_str(name)).unwrap_or(JsValue::UNDEFINED)
+    pub(crate) fn get(&self, name: &'static str) -> JsValue {
+        with_name(name, |name| self.at(name))
     }
 
-    pub(crate) fn object(&self, name: &str) -> Option<Self> {
+    /// What stands under a name that the application chose.
+    pub(crate) fn at(&self, name: &JsValue) -> JsValue {
+        Reflect::get(self, name).unwrap_or(JsValue::UNDEFINED)
+    }
+
+    pub(crate) fn object(&self, name: &'static str) -> Option<Self> {
         Self::of(self.get(name))
     }
 
-    pub(crate) fn text(&self, name: &str) -> Option<String> {
+    pub(crate) fn text(&self, name: &'static str) -> Option<String> {
         self.get(name).as_string()
     }
 
-    pub(crate) fn integer(&self, name: &str) -> Option<u64> {
+    pub(crate) fn integer(&self, name: &'static str) -> Option<u64> {
         integer(&self.get(name))
     }
 
-    pub(crate) fn float(&self, name: &str) -> Option<f64> {
+    pub(crate) fn float(&self, name: &'static str) -> Option<f64> {
         self.get(name).as_f64()
     }
 
-    pub(crate) fn flag(&self, name: &str) -> Option<bool> {
+    pub(crate) fn flag(&self, name: &'static str) -> Option<bool> {
         self.get(name).as_bool()
     }
 
     /// The elements of an array; none where there is no array.
-    pub(crate) fn list(&self, name: &str) -> Vec<JsValue> {
+    pub(crate) fn list(&self, name: &'static str) -> Vec<JsValue> {
         let array = self.get(name).dyn_into::<Array>();
         array.map_or_else(|_| Vec::new(), |array| array.iter().collect())
     }

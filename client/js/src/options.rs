@@ -15,7 +15,7 @@ use js_sys::{Array, Function, Object, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 
 use crate::error;
-use crate::object::Body;
+use crate::object::{Body, integer};
 
 /// Options of a client.
 pub(crate) fn client(url: &str, given: JsValue) -> Options {
@@ -79,12 +79,12 @@ fn take<T>(option: &mut T, given: Option<T>) {
     }
 }
 
-fn size(body: &Body, name: &str) -> Option<usize> {
+fn size(body: &Body, name: &'static str) -> Option<usize> {
     body.integer(name).and_then(|size| usize::try_from(size).ok())
 }
 
 /// −1 and `Infinity` are "no end".
-fn attempts(body: &Body, name: &str) -> Option<Option<u32>> {
+fn attempts(body: &Body, name: &'static str) -> Option<Option<u32>> {
     body.float(name)?;
     Some(body.integer(name).and_then(|most| u32::try_from(most).ok()))
 }
@@ -114,14 +114,15 @@ fn json(value: &JsValue, topic: &str) -> Result<Payload, JsValue> {
         .ok_or_else(|| error::invalid(refused, Some(topic)))
 }
 
-/// A payload and the binary parts beside it, which stand in the options as `parts`: each a `Uint8Array`.
+/// A payload and the binary parts beside it, which stand in the options as `parts` where there are any: each a
+/// `Uint8Array`.
 pub(crate) fn payload(value: &JsValue, given: &JsValue, topic: &str) -> Result<Payload, JsValue> {
     let payload = json(value, topic)?;
-    let parts = Body::of(given.clone()).map_or_else(Vec::new, |given| given.list("parts"));
-    if parts.is_empty() {
+    let parts = Body::of(given.clone()).and_then(|given| given.parts().dyn_into::<Array>().ok());
+    let Some(parts) = parts else {
         return Ok(payload);
-    }
-    let parts = parts.into_iter();
+    };
+    let parts = parts.iter();
     let parts = parts.map(|part| Bytes::from(part.unchecked_into::<Uint8Array>().to_vec()));
     Ok(payload.with_attachments(parts.collect()))
 }
@@ -136,17 +137,15 @@ pub(crate) fn publish(
     let Some(given) = Body::of(given) else {
         return Ok((publish, None));
     };
-    take(&mut publish.ttl_ms, given.integer("ttl"));
-    take(&mut publish.require_delivery, given.flag("requireDelivery"));
-    publish.priority = match given.text("priority").as_deref() {
+    take(&mut publish.ttl_ms, integer(&given.ttl()));
+    take(&mut publish.require_delivery, given.require_delivery().as_bool());
+    publish.priority = match given.priority().as_string().as_deref() {
         Some("low") => Priority::Low,
         Some("high") => Priority::High,
         _ => Priority::Normal,
     };
-    let message_id = given
-        .text("messageId")
-        .map(|id| MessageId::parse(&id))
-        .transpose();
+    let message_id = given.message_id().as_string();
+    let message_id = message_id.map(|id| MessageId::parse(&id)).transpose();
     let message_id = message_id.map_err(|why| error::invalid(&why.to_string(), Some(name)))?;
     Ok((publish, message_id))
 }
@@ -179,7 +178,7 @@ fn fields(params: &Body, topic: &str) -> Result<SortedMap<String, Payload>, JsVa
     let mut fields = SortedMap::new();
     for key in Object::keys(params.unchecked_ref::<Object>()) {
         let name = key.as_string().unwrap_or_default();
-        let value = json(&params.get(&name), topic)?;
+        let value = json(&params.at(&key), topic)?;
         fields.insert(name, value);
     }
     Ok(fields)

@@ -16,7 +16,9 @@ use bmt_client_core::{
     Client, ClientError, Connect, Event, Face, Fetch, FetchId, Frame, LockChange, Now, Output, Post,
     RequestId, Response, Timeout, Transmit,
 };
+use bmt_shared::message::Message;
 use bmt_shared::reply::Reply;
+use js_sys::JsString;
 
 use crate::clock;
 use crate::fetch::{self, Polls};
@@ -33,6 +35,9 @@ use crate::warning::Warning;
 
 /// What a request is answered with.
 pub(crate) type Answered<F> = Result<Reply<<F as Face>::Payload>, ClientError>;
+
+/// Reads a frame of the host's where it lies: the channel message that it is, if that is all it is.
+pub(crate) type ReadMessage<P> = fn(&JsString) -> Option<Message<P>>;
 
 /// What the world said and the core has not heard yet.
 enum Word {
@@ -56,6 +61,7 @@ pub(crate) enum Told<P> {
 /// One client's core and everything of the host that it uses.
 pub(crate) struct Driver<F: Face + 'static> {
     core: RefCell<Client<F>>,
+    read_message: Option<ReadMessage<F::Payload>>,
     options: Options,
     auth: RefCell<Auth>,
     origin: String,
@@ -96,7 +102,11 @@ enum Busy {
 }
 
 impl<F: Face + 'static> Driver<F> {
-    pub(crate) fn new(mut options: Options, face: F) -> Rc<Self> {
+    pub(crate) fn new(
+        mut options: Options,
+        face: F,
+        read_message: Option<ReadMessage<F::Payload>>,
+    ) -> Rc<Self> {
         let origin = options.origin();
         let journal = Journal::open(&options.storage);
         options.config.server.clone_from(&origin);
@@ -111,6 +121,7 @@ impl<F: Face + 'static> Driver<F> {
             let on_held = Rc::new(move |held| Self::hear(&weak, Word::Lock(held)));
             Self {
                 core: RefCell::new(core),
+                read_message,
                 auth: RefCell::new(options.auth.clone()),
                 options,
                 origin,
@@ -273,7 +284,13 @@ impl<F: Face + 'static> Driver<F> {
             Word::Socket(opened, _) if opened != self.opened.get() => {}
             Word::Socket(_, event) => match event {
                 SocketEvent::Opened => core.handle_opened(now),
-                SocketEvent::Text(text) => core.handle_frame(now, Frame::Text(&String::from(text))),
+                SocketEvent::Text(text) => {
+                    let units = text.length() as usize;
+                    let read = || self.read_message.and_then(|read| read(&text));
+                    if !core.handle_message_frame(now, units, read) {
+                        core.handle_frame(now, Frame::Text(&String::from(text)));
+                    }
+                }
                 SocketEvent::Binary(bytes) => core.handle_frame(now, Frame::Binary(&bytes)),
                 SocketEvent::Closed { code, reason } => {
                     self.socket.borrow_mut().take();

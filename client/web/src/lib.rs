@@ -57,8 +57,8 @@ pub use bmt_client_core::event::{
     Acked, Disconnected, GapNotice, Origin, Received, Reconnecting, StateChange,
 };
 pub use bmt_client_core::{
-    Binding, ClientError, Config, ConnectionState, Entry, Event, Face, FaceError, Native, Overflow, Parsed,
-    QueuePolicy, ReconnectPolicy, RequestKind, Roster, Stats, Status, Transports,
+    Binding, ClientError, Config, ConnectionState, Entry, Event, Face, FaceError, Native, Overflow,
+    PLAIN_MESSAGE, Parsed, QueuePolicy, ReconnectPolicy, RequestKind, Roster, Stats, Status, Transports,
 };
 pub use bmt_shared::request::{HistoryQuery, HistoryRange, Publish, Subscribe};
 

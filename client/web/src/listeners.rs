@@ -40,12 +40,19 @@ impl<E: 'static> Listeners<E> {
 
     /// Calls everybody who listens now, in the order they came. One who left during the call is not called.
     pub(crate) fn tell(&self, event: &E) {
-        let now: Vec<(u64, Callback<E>)> = self.0.borrow().callbacks.clone();
-        for (id, callback) in now {
-            if self.0.borrow().callbacks.iter().any(|(other, _)| *other == id) {
-                callback.borrow_mut()(event);
-            }
+        let end = self.0.borrow().next;
+        let mut next = 0;
+        while let Some((id, callback)) = self.first_of(next, end) {
+            callback.borrow_mut()(event);
+            next = id + 1;
         }
+    }
+
+    /// Of those who came from `next` on and before `end`. They stand in the order in which they came.
+    fn first_of(&self, next: u64, end: u64) -> Option<(u64, Callback<E>)> {
+        let table = self.0.borrow();
+        let mut callbacks = table.callbacks.iter();
+        callbacks.find(|(id, _)| (next..end).contains(id)).cloned()
     }
 }
 

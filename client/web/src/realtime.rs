@@ -5,10 +5,12 @@ use std::rc::Rc;
 use bmt_client_core::{ClientError, ConnectionState, Entry, Event, Face, Roster, Stats};
 use bmt_shared::channel::ChannelName;
 use bmt_shared::id::{MessageId, UserId};
+use bmt_shared::message::Message;
 use bmt_shared::payload::Payload;
 use bmt_shared::position::Seq;
 use bmt_shared::reply::Reply;
 use bmt_shared::request::{HistoryQuery, Publish, Subscribe};
+use js_sys::JsString;
 
 use crate::driver::{Driver, Told};
 use crate::listeners::Listener;
@@ -35,7 +37,18 @@ impl<F: Face + 'static> Realtime<F> {
     /// A client that does nothing yet.
     #[must_use]
     pub fn new(options: Options, face: F) -> Self {
-        Self(Driver::new(options, face))
+        Self(Driver::new(options, face, None))
+    }
+
+    /// The same for a face that reads what the host has read: where `read_message` finds that a Socket.IO frame is one
+    /// channel message and nothing else, the frame's text never comes into the memory of this module.
+    #[must_use]
+    pub fn reading(
+        options: Options,
+        face: F,
+        read_message: fn(&JsString) -> Option<Message<F::Payload>>,
+    ) -> Self {
+        Self(Driver::new(options, face, Some(read_message)))
     }
 
     /// Connects, and stays connected by the reconnect policy until [`disconnect`](Self::disconnect).

@@ -9,8 +9,12 @@ const MAX_DEPTH = 127;
  * @internal The payload as JSON can say it, and the parts that were taken out of it: every `ArrayBuffer`, typed array,
  * `DataView` and Node `Buffer`, in the order of their placeholders. A payload without them is handed on as it is.
  */
-export function takeBinary(payload: unknown, topic: string, isRaw: boolean): [payload: unknown, parts: Uint8Array[]] {
-  if (!holdsBinary(payload, 0, new Set())) return [payload, []];
+export function takeBinary(
+  payload: unknown,
+  topic: string,
+  isRaw: boolean,
+): [payload: unknown, parts: Uint8Array[] | undefined] {
+  if (!holdsBinary(payload, 0, new Set())) return [payload, undefined];
   if (isRaw) throw refused("the raw endpoint takes JSON alone; use `protocol: \"socketio\"`, or upload a file", topic);
   const parts: Uint8Array[] = [];
   const replace = (value: unknown, depth: number): unknown => {

@@ -8,8 +8,8 @@ declare module "*/wasm/bmt_client_js.js" {
     connect(token?: unknown): void;
     disconnect(): void;
     retryNow(): void;
-    /** Queues and journals before it returns the `messageId`. Binary parts stand in the options, as `parts`. */
-    publish(topic: string, payload: unknown, options: object): string;
+    /** Queues and journals before it returns. Binary parts stand in the options, as `parts`. */
+    publish(topic: string, payload: unknown, options: object): void;
     subscribe(topic: string, options: object): Promise<unknown>;
     unsubscribe(topic: string): Promise<unknown>;
     signal(topic: string, payload: unknown, options: object): void;

@@ -12,6 +12,7 @@ use bmt_shared::request::Request;
 use bytes::Bytes;
 
 use crate::client::Client;
+use crate::client::carrying::Carrier;
 use crate::client::requests::unkeyed;
 use crate::connection::Online;
 use crate::error::ClientError;
@@ -31,6 +32,28 @@ impl<F: Face> Client<F> {
             return;
         }
         self.receive(frame);
+    }
+
+    /// A text frame came on the WebSocket that the driver can read where it lies: `read` answers with the channel
+    /// message that it is, if that is all it is. `units` is its length as the driver knows it. Whether it was taken;
+    /// any other frame, and one that goes on to other tabs, is for [`handle_frame`](Self::handle_frame).
+    pub fn handle_message_frame(
+        &mut self,
+        now: Now,
+        units: usize,
+        read: impl FnOnce() -> Option<Message<F::Payload>>,
+    ) -> bool {
+        let is_possible = matches!(self.carrier, Carrier::Socket)
+            && self.connection.has_transport()
+            && !self.config.shared
+            && self.link.takes_plain_messages();
+        let Some(message) = is_possible.then(read).flatten() else {
+            return false;
+        };
+        self.set_now(now);
+        self.count_received(units);
+        self.handle_message(message);
+        true
     }
 
     pub(super) fn receive(&mut self, frame: Frame<'_>) {

@@ -13,6 +13,9 @@ use super::{Inbound, LinkError, bare_token};
 use crate::config::Config;
 use crate::output::{Frame, Transmit};
 
+/// What stands before and behind the body of a message that is alone in its frame.
+pub const PLAIN_MESSAGE: (&str, &str) = ("42[\"message\",", "]");
+
 #[derive(Debug)]
 pub(crate) struct SocketIo {
     reassembler: Reassembler<Bytes>,
@@ -25,10 +28,17 @@ impl SocketIo {
         }
     }
 
-    /// See [`Link::plain_message`](super::Link::plain_message). No frame of text belongs between binary parts.
+    /// See [`Link::plain_message`](super::Link::plain_message).
     pub(super) fn plain_message<'t>(&self, frame: &'t str) -> Option<&'t str> {
-        let body = frame.strip_prefix("42[\"message\",")?.strip_suffix(']')?;
-        Some(body).filter(|_| !self.reassembler.is_waiting())
+        let body = frame
+            .strip_prefix(PLAIN_MESSAGE.0)?
+            .strip_suffix(PLAIN_MESSAGE.1)?;
+        Some(body).filter(|_| self.takes_plain_messages())
+    }
+
+    /// No frame of text belongs between binary parts.
+    pub(super) fn takes_plain_messages(&self) -> bool {
+        !self.reassembler.is_waiting()
     }
 
     pub(super) fn receive<'t>(&mut self, frame: Frame<'t>) -> Result<Option<Inbound<'t>>, LinkError> {

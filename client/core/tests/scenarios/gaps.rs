@@ -1,6 +1,7 @@
 //! Missing messages: asked for, waited for, reported.
 
 use bmt_client_core::{Config, Event};
+use bmt_shared::message::Message;
 use serde_json::{Value, json};
 
 use crate::harness::{Request, World, message, seq_of, topic};
@@ -45,6 +46,29 @@ fn a_gap_is_recovered_exactly_once_and_in_order() {
     world.message("public:a", 8);
     assert_eq!(world.seqs(), [4, 5, 6, 7, 8]);
     assert_eq!(world.client.stats().recoveries, 1);
+}
+
+#[test]
+fn a_message_that_the_driver_has_read_goes_the_way_of_its_frame() {
+    let read = |world: &mut World, seq| {
+        let read: Message = serde_json::from_str(&message("public:a", seq).to_string()).unwrap();
+        world.act(|client, now| client.handle_message_frame(now, 9, || Some(read)))
+    };
+    let mut world = at(3);
+    let frames = world.client.stats().frames_received;
+    assert!(read(&mut world, 4) && read(&mut world, 6), "both are taken");
+    assert_eq!(world.client.stats().frames_received, frames + 2);
+    let request = world.request();
+    assert_eq!(request.body["since"], json!({"seq": 4, "epoch": "e"}));
+    recovered(&mut world, &request, 5..=6);
+    assert!(read(&mut world, 6), "it is known to be one, and dropped");
+    assert_eq!(world.seqs(), [4, 5, 6]);
+
+    world.receive("451-[\"message\",{}]");
+    assert!(!read(&mut world, 7), "a binary part is due");
+    world.cut();
+    assert!(!read(&mut world, 7), "there is no transport");
+    assert!(world.seqs().is_empty());
 }
 
 #[test]
