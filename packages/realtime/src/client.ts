@@ -5,6 +5,7 @@ import { takeBinary } from "./binary.js";
 import type { Channel } from "./channel.js";
 import { Channels } from "./channels.js";
 import { keepEarly } from "./early.js";
+import { openEarly, type EarlySocket } from "./early-socket.js";
 import { Emitter, call, type AnyListener, type Listener, type Unlisten } from "./emitter.js";
 import { RealtimeError } from "./error.js";
 import { Holds, type Hold } from "./holds.js";
@@ -48,12 +49,6 @@ export interface Subscription extends Subscribed {
   /** Undoes this one call of `subscribe()`; with the last one of its channel, the subscription ends. */
   unsubscribe(): Promise<void>;
 }
-
-/**
- * The clients that are connected or want to be: those live though the application holds none of them. Others go as
- * every object does, because nothing that the engine holds for its own life holds them.
- */
-const awake = /* @__PURE__ */ new Set<object>();
 
 const OFFLINE: ConnectionState = { status: "disconnected", reconnectAttempts: 0 };
 const NOTHING_YET: Stats = {
@@ -99,6 +94,12 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
   #actions: MessageEventHandler | undefined;
   #engine: Engine | undefined;
   #starting: Promise<Engine> | undefined;
+  #early: EarlySocket | undefined;
+  /**
+   * The engine holds this, and it holds the client while that is connected or wants to be: such a one lives though the
+   * application does not hold it. Others go as every object does.
+   */
+  readonly #awake: { client?: RealtimeClient<Channels> } = {};
   #connection: Connected | undefined;
   /** Who is asked for tokens. The engine holds it weakly: it may be a closure over this client. */
   #provider: TokenProvider | undefined;
@@ -131,6 +132,7 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
    */
   async connect(token?: string | TokenProvider): Promise<Connected> {
     const wish = ++this.#wish;
+    if (!this.#engine) this.#early ??= openEarly(this.serverUrl, this.#options);
     const engine = await this.#start();
     if (wish !== this.#wish) throw disconnected();
     await new Promise<void>((resolve, reject) => {
@@ -152,7 +154,7 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
         undo();
         reject(RealtimeError.from(error));
       }
-    });
+    }).finally(() => this.#early?.close());
     return this.#connection as Connected;
   }
 
@@ -164,6 +166,7 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
    */
   disconnect(): void {
     this.#wish++;
+    this.#early?.close();
     this.#engine?.disconnect();
   }
 
@@ -283,7 +286,7 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
     const { signal, messageId = generateMessageId(), ...wanted } = options;
     const [json, parts] = this.#takeBinary(payload, topic);
     // Binary parts are kept by the engine alone: for a moment they live in memory.
-    if (!this.#engine && !parts.length) keepEarly(this.serverUrl, this.#options, topic, payload, messageId, wanted);
+    if (!this.#engine && !parts) keepEarly(this.serverUrl, this.#options, topic, payload, messageId, wanted);
     // As everywhere, without a wait where there is none to wait for: requests leave in the order of their calls, and
     // the message is kept when this call returns its promise.
     const engine = this.#engine ?? (await this.#start());
@@ -453,6 +456,7 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
   #start(): Promise<Engine> {
     this.#starting ??= this.#load().catch((error: unknown) => {
       this.#starting = undefined;
+      this.#early?.close();
       throw RealtimeError.from(error);
     });
     return this.#starting;
@@ -463,13 +467,15 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
     const { tap = (socketClass) => socketClass, protocol, webSocket: given } = this.#options;
     const [{ engine }, webSocket] = await Promise.all([import("./engine.js"), webSocketClass(given, protocol === "raw")]);
     const Client = await engine();
-    const options = engineOptions(this.#options, tap(webSocket as typeof WebSocket));
+    const socketClass = this.#early?.socketClass ?? tap(webSocket as typeof WebSocket);
+    const options = engineOptions(this.#options, socketClass);
     const weak = new WeakRef(this);
+    const awake = this.#awake;
     this.#engine = new Client(
       this.serverUrl,
       { ...options, auth: this.#source(this.#options.auth) },
       (name, body) => {
-        const self = weak.deref();
+        const self = awake.client ?? weak.deref();
         if (self) self.#take(name, body);
       },
     );
@@ -499,8 +505,8 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
       case "message":
         return this.#deliver(body as Message);
       case "stateChange":
-        if (/^(?:disconnected|failed)$/.test((body as Events["stateChange"]).to)) awake.delete(this);
-        else awake.add(this);
+        if (/^(?:disconnected|failed)$/.test((body as Events["stateChange"]).to)) delete this.#awake.client;
+        else this.#awake.client = this;
         break;
       case "connected":
         this.#connection = body as Connected;
@@ -544,7 +550,7 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
     this.#events.emit(name, body);
   }
 
-  #takeBinary(payload: unknown, topic: string): [payload: unknown, parts: Uint8Array[]] {
+  #takeBinary(payload: unknown, topic: string): [payload: unknown, parts: Uint8Array[] | undefined] {
     return takeBinary(payload, topic, this.#options.protocol === "raw");
   }
 

@@ -17,9 +17,18 @@ export function engine(): Promise<typeof Client> {
 }
 
 async function start(): Promise<typeof Client> {
-  const bytes = Uint8Array.from(atob(packed), (character) => character.charCodeAt(0));
-  const inflated = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  const module = await WebAssembly.compile(await new Response(inflated).arrayBuffer());
-  initSync({ module });
+  const inflated = new Blob([unpacked()]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const response = new Response(inflated, { headers: { "content-type": "application/wasm" } });
+  // Compiled while it is inflated, where the host can do that.
+  const isStreamed = typeof WebAssembly.compileStreaming === "function";
+  const module = isStreamed ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer());
+  initSync({ module: await module });
   return Client;
+}
+
+function unpacked(): Uint8Array<ArrayBuffer> {
+  const text = atob(packed);
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
+  return bytes;
 }
