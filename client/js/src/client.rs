@@ -6,7 +6,7 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::face::JsFace;
-use crate::object::{Fields, with_name};
+use crate::object::{Fields, text_of};
 use crate::{error, event, face, options, reply};
 
 /// A client of one server, which reports to one function.
@@ -26,7 +26,7 @@ impl Client {
         let call = on_event.clone();
         let events = realtime.on_event(move |event| {
             if let Some((name, body)) = event::write(event) {
-                let _ = with_name(name, |name| call.call2(&JsValue::UNDEFINED, name, &body));
+                let _ = call.call2(&JsValue::UNDEFINED, &text_of(name), &body);
             }
         });
         let warnings = realtime.on_warning(move |warning| {

@@ -1,5 +1,7 @@
 //! How this face reads what the server sends: by the host's `JSON`, looking only at the envelope.
 
+use std::cell::RefCell;
+
 use bmt_client_web::{Binding, Face, FaceError, Parsed, RequestKind};
 use bmt_shared::channel::ChannelName;
 use bmt_shared::error::ErrorCode;
@@ -122,7 +124,33 @@ fn payload(body: &Body) -> JsPayload {
 }
 
 pub(crate) fn topic(body: &Body) -> Option<ChannelName> {
-    ChannelName::parse(&body.topic().as_string()?).ok()
+    channel_name(&body.topic())
+}
+
+fn channel_name(value: &JsValue) -> Option<ChannelName> {
+    ChannelName::parse(&value.as_string()?).ok()
+}
+
+thread_local! {
+    static TOPIC: RefCell<Last<ChannelName>> = const { RefCell::new(Last(None)) };
+    static FROM: RefCell<Last<UserId>> = const { RefCell::new(Last(None)) };
+}
+
+/// What the message before said in some place, which most messages say again: to compare two of the host's texts costs
+/// less than to bring one in.
+struct Last<T>(Option<(JsValue, T)>);
+
+impl<T: Clone> Last<T> {
+    fn read(&mut self, value: JsValue, read: impl FnOnce(&JsValue) -> Option<T>) -> Option<T> {
+        if let Some((last, known)) = &self.0
+            && *last == value
+        {
+            return Some(known.clone());
+        }
+        let known = read(&value)?;
+        self.0 = Some((value, known.clone()));
+        Some(known)
+    }
 }
 
 fn user_id(value: &JsValue) -> Option<UserId> {
@@ -134,10 +162,10 @@ pub(crate) fn message(body: &Body) -> Option<Message<JsPayload>> {
     let client_message_id = body.client_message_id().as_string();
     Some(Message {
         id: ServerMessageId::new(&body.id().as_string()?),
-        topic: topic(body)?,
+        topic: TOPIC.with_borrow_mut(|last| last.read(body.topic(), channel_name))?,
         kind: MessageKind::Event,
         timestamp: whole(body.timestamp_number())?,
-        from: user_id(&body.from())?,
+        from: FROM.with_borrow_mut(|last| last.read(body.from(), user_id))?,
         seq: whole(body.seq_number())?,
         client_message_id: client_message_id.and_then(|id| MessageId::parse(&id).ok()),
         prev: whole(body.prev_number()),

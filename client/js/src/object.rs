@@ -22,9 +22,7 @@ impl Fields {
     }
 
     fn put(&self, name: &'static str, value: &JsValue) {
-        with_name(name, |name| {
-            let _ = Reflect::set(&self.0, name, value);
-        });
+        let _ = Reflect::set(&self.0, &text_of(name), value);
     }
 
     /// A field that is left out where there is no value.
@@ -110,18 +108,17 @@ thread_local! {
     static AROUND: (JsValue, JsValue) = (PLAIN_MESSAGE.0.into(), PLAIN_MESSAGE.1.into());
 }
 
-/// Does something with a name as the host's text.
-pub(crate) fn with_name<R>(name: &'static str, with: impl FnOnce(&JsValue) -> R) -> R {
+/// A name as the host's text.
+pub(crate) fn text_of(name: &'static str) -> JsValue {
     let place = (name.as_ptr() as usize, name.len());
-    let text = NAMES.with_borrow_mut(|names| match names.get(&place) {
-        Some(text) => text.clone(),
-        None => {
-            let text = JsValue::from_str(name);
-            names.insert(place, text.clone());
-            text
+    NAMES.with_borrow_mut(|names| {
+        if let Some(text) = names.get(&place) {
+            return text.clone();
         }
-    });
-    with(&text)
+        let text = JsValue::from_str(name);
+        names.insert(place, text.clone());
+        text
+    })
 }
 
 /// The body of a message that is alone in its frame, without a copy of the frame: a part of a text is a view of it.
@@ -147,7 +144,7 @@ impl Body {
     }
 
     pub(crate) fn get(&self, name: &'static str) -> JsValue {
-        with_name(name, |name| self.at(name))
+        self.at(&text_of(name))
     }
 
     /// What stands under a name that the application chose.
