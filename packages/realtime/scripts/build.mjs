@@ -5,10 +5,10 @@ import { copyFile, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promi
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { gzipSync } from "node:zlib";
 
 import { build } from "esbuild";
 
+import { pack } from "./pack.mjs";
 import { printSize } from "./size.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -21,7 +21,7 @@ if (!existsSync(wasm)) {
 }
 
 // Gzip, because every host inflates it; base64, because a chunk of JavaScript is what every bundler carries.
-const packed = gzipSync(await readFile(wasm), { level: 9 }).toString("base64");
+const packed = (await pack(await readFile(wasm))).toString("base64");
 await mkdir(at("generated"), { recursive: true });
 await writeFile(at("generated/packed.js"), `export default "${packed}";\n`);
 

@@ -4,6 +4,7 @@
  */
 import { Client, initSync } from "../wasm/bmt_client_js.js";
 import packed from "../generated/packed.js";
+import { unpack } from "./unpack.js";
 
 let ready: Promise<typeof Client> | undefined;
 
@@ -17,16 +18,13 @@ export function engine(): Promise<typeof Client> {
 }
 
 async function start(): Promise<typeof Client> {
-  const inflated = new Blob([unpacked()]).stream().pipeThrough(new DecompressionStream("gzip"));
-  const response = new Response(inflated, { headers: { "content-type": "application/wasm" } });
-  // Compiled while it is inflated, where the host can do that.
-  const isStreamed = typeof WebAssembly.compileStreaming === "function";
-  const module = isStreamed ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer());
-  initSync({ module: await module });
+  const inflated = new Blob([decoded()]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const module = await WebAssembly.compile(unpack(await new Response(inflated).arrayBuffer()));
+  initSync({ module });
   return Client;
 }
 
-function unpacked(): Uint8Array<ArrayBuffer> {
+function decoded(): Uint8Array<ArrayBuffer> {
   const text = atob(packed);
   const bytes = new Uint8Array(text.length);
   for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);

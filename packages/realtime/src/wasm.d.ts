@@ -23,7 +23,7 @@ declare module "*/wasm/bmt_client_js.js" {
 }
 
 declare module "*/generated/packed.js" {
-  /** The module's bytes: gzip, then base64. */
+  /** The module's bytes: sorted, gzip, then base64. */
   const packed: string;
   export default packed;
 }
