@@ -1,12 +1,12 @@
 //! `cargo xtask npm`: the package `@bmt/realtime`, from the Rust client to the tarball.
 
+mod compile;
 mod names;
-mod silence;
 
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Naming};
-use crate::tools::{Tools, WASM_TARGET};
+use crate::tools::Tools;
 use crate::workspace::Workspace;
 use crate::{node, process};
 
@@ -56,21 +56,7 @@ const OPTIMISE: &[&str] = &[
 
 /// client/js, compiled, bound and made small: `bmt_client_js.js` and `bmt_client_js_bg.wasm`.
 fn bind(workspace: &Workspace, tools: &Tools, wasm: &Path) -> Result<(), Failure> {
-    let mut cargo = workspace.cargo();
-    cargo.args([
-        "build",
-        "--package",
-        "bmt-client-js",
-        "--lib",
-        "--profile",
-        "wasm-release",
-    ]);
-    process::run(cargo.args(["--target", WASM_TARGET]))?;
-    let compiled = workspace
-        .target
-        .join(WASM_TARGET)
-        .join("wasm-release/bmt_client_js.wasm");
-    let silenced = silence(&compiled)?;
+    let compiled = compile::compile(workspace)?;
 
     let mut wasm_bindgen = workspace.command("wasm-bindgen");
     tools.first_on_path(&mut wasm_bindgen)?;
@@ -82,7 +68,7 @@ fn bind(workspace: &Workspace, tools: &Tools, wasm: &Path) -> Result<(), Failure
         "bmt_client_js",
         "--out-dir",
     ]);
-    process::run(wasm_bindgen.arg(wasm).arg(&silenced))?;
+    process::run(wasm_bindgen.arg(wasm).arg(&compiled))?;
 
     let bound = wasm.join("bmt_client_js_bg.wasm");
     let mut wasm_opt = workspace.command("wasm-opt");
@@ -91,14 +77,4 @@ fn bind(workspace: &Workspace, tools: &Tools, wasm: &Path) -> Result<(), Failure
     let bindings = wasm.join("bmt_client_js.js");
     let long = std::fs::read_to_string(&bindings).naming(bindings.display())?;
     std::fs::write(&bindings, names::follow(&long, &printed)?).naming(bindings.display())
-}
-
-/// The module without what words its panics, beside the one that was compiled.
-fn silence(compiled: &Path) -> Result<PathBuf, Failure> {
-    let folder = compiled.with_file_name("silenced");
-    std::fs::create_dir_all(&folder).naming(folder.display())?;
-    let silenced = folder.join("bmt_client_js.wasm");
-    let module = std::fs::read(compiled).naming(compiled.display())?;
-    std::fs::write(&silenced, silence::silence(&module)?).naming(silenced.display())?;
-    Ok(silenced)
 }

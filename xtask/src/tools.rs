@@ -15,7 +15,7 @@ use crate::failure::{Failure, Naming};
 use crate::workspace::Workspace;
 use cargo_tool::CargoTool;
 
-pub(crate) use wasm_target::WASM_TARGET;
+pub(crate) use wasm_target::{WASM_TARGET, ensure_sources};
 
 /// As Trunk.toml asks for it.
 const TRUNK_VERSION: &str = "0.21.14";
