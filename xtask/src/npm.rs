@@ -52,6 +52,8 @@ const OPTIMISE: &[&str] = &[
     "--low-memory-unused",
     // Functions that grow by all that they call alone say less in fewer bytes, and those bytes are packed worse.
     "--one-caller-inline-max-function-size=50",
+    // The same of a value that is kept in a local instead of being read again.
+    "--skip-pass=local-cse",
     names::OPTION,
 ];
 /// How it arranges what it has made, without what is for compilers alone.

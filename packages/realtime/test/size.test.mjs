@@ -7,7 +7,7 @@ import { sizes } from "../scripts/size.mjs";
 import { installed } from "./support/installed.mjs";
 
 /** What it was brought down to, and a percent. The goal for all that an import loads is in `scripts/size.mjs`. */
-const ENGINE_LIMIT_BYTES = 84_600;
+const ENGINE_LIMIT_BYTES = 84_300;
 
 describe("the size of the package", () => {
   const here = installed();
