@@ -132,7 +132,10 @@ export class RealtimeClient<Channels extends ChannelTypes = Record<never, never>
    */
   async connect(token?: string | TokenProvider): Promise<Connected> {
     const wish = ++this.#wish;
-    if (!this.#engine) this.#early ??= openEarly(this.serverUrl, this.#options);
+    // Not for who takes it back at once, as a component does that React mounts twice.
+    queueMicrotask(() => {
+      if (wish === this.#wish && !this.#engine) this.#early ??= openEarly(this.serverUrl, this.#options);
+    });
     const engine = await this.#start();
     if (wish !== this.#wish) throw disconnected();
     await new Promise<void>((resolve, reject) => {
