@@ -286,20 +286,28 @@ impl<F: Face> Client<F> {
 
     /// Hands a message on, unless its id was handed on lately.
     pub(super) fn deliver(&mut self, message: Message<F::Payload>, origin: Origin) {
-        let owed = owed(&message);
         if self.dedup.insert(&message.id) {
-            self.counters.counts.messages_received += 1;
-            if F::KEEPS_ROSTERS && !self.face.is_amendment(&message.payload) {
-                self.fold(&message.topic, |roster, me| {
-                    if me != Some(&message.from) {
-                        roster.note_unread(message.seq);
-                    }
-                });
-            }
-            self.tell(Event::Message(Received { message, origin }));
+            self.deliver_in_place(message, origin);
         } else {
             self.counters.counts.duplicates_dropped += 1;
+            self.confirm_owed(owed(&message));
         }
+    }
+
+    /// Hands a message on that is new where the reader stands, although an earlier subscription to the channel may
+    /// have had it too.
+    pub(super) fn deliver_in_place(&mut self, message: Message<F::Payload>, origin: Origin) {
+        let owed = owed(&message);
+        self.dedup.insert(&message.id);
+        self.counters.counts.messages_received += 1;
+        if F::KEEPS_ROSTERS && !self.face.is_amendment(&message.payload) {
+            self.fold(&message.topic, |roster, me| {
+                if me != Some(&message.from) {
+                    roster.note_unread(message.seq);
+                }
+            });
+        }
+        self.tell(Event::Message(Received { message, origin }));
         self.confirm_owed(owed);
     }
 

@@ -9,6 +9,7 @@ use bmt_shared::request::{HistoryQuery, HistoryRange, Request, Subscribe};
 
 use crate::client::Client;
 use crate::client::publishing::{ENVELOPE_BYTES, batch_bytes};
+use crate::connection::Online;
 use crate::error::ClientError;
 use crate::event::{Event, GapNotice, Origin, RequestId};
 use crate::face::{Face, FaceError, RequestKind};
@@ -250,9 +251,15 @@ impl<F: Face> Client<F> {
         if let Some(subscription) = self.subscriptions.get_mut(topic) {
             subscription.cursor = Some(top);
         }
+        // Servers of the seeds tell no positions: what is history may have come live before.
+        let is_first = origin == Origin::History && self.online().is_some_and(Online::is_full);
         for message in messages {
             self.settle_by_copy(&message);
-            self.deliver(message, origin);
+            if is_first {
+                self.deliver_in_place(message, origin);
+            } else {
+                self.deliver(message, origin);
+            }
         }
     }
 
@@ -266,7 +273,7 @@ impl<F: Face> Client<F> {
             self.settle_by_copy(&message);
             let subscription = self.subscriptions.get_mut(topic);
             match subscription.and_then(|subscription| subscription.recover(message)) {
-                Some(message) => self.deliver(message, Origin::Recovered),
+                Some(message) => self.deliver_in_place(message, Origin::Recovered),
                 None => self.counters.counts.duplicates_dropped += 1,
             }
         }

@@ -2,6 +2,7 @@
 
 use bmt_client_core::event::Origin;
 use bmt_client_core::{ClientError, Event};
+use bmt_shared::position::{Epoch, Position};
 use bmt_shared::reply::Reply;
 use bmt_shared::request::Subscribe;
 use serde_json::json;
@@ -244,6 +245,44 @@ fn what_is_under_way_of_an_earlier_subscription_is_not_the_new_ones() {
     world.reply_subscribed(&request, 3, &json!({}));
     world.message("public:a", 4);
     assert_eq!(world.seqs(), [4], "the new subscription begins at its reply");
+}
+
+#[test]
+fn a_channel_that_is_subscribed_anew_has_its_history_again() {
+    let mut world = World::greeted();
+    let page = json!({"messages": [message("public:a", 6), message("public:a", 7)]});
+    for _ in 0..2 {
+        let mut subscribe = Subscribe::to(topic("public:a"));
+        subscribe.history = Some(2);
+        world.act(|client, now| client.subscribe(now, subscribe));
+        let request = world.request();
+        world.reply_subscribed(&request, 7, &page);
+        world.act(|client, now| client.unsubscribe(now, &topic("public:a")));
+        world.requests();
+        assert_eq!(world.seqs(), [6, 7]);
+    }
+}
+
+#[test]
+fn a_channel_that_is_subscribed_anew_from_an_earlier_position_begins_there() {
+    let mut world = World::greeted();
+    world.subscribed("public:a", 1);
+    for seq in 2..=4 {
+        world.message("public:a", seq);
+    }
+    world.act(|client, now| client.unsubscribe(now, &topic("public:a")));
+    world.requests();
+    assert_eq!(world.seqs(), [2, 3, 4]);
+    let mut subscribe = Subscribe::to(topic("public:a"));
+    subscribe.since = Some(Position {
+        seq: 2,
+        epoch: Epoch::new("e"),
+    });
+    world.act(|client, now| client.subscribe(now, subscribe));
+    let request = world.request();
+    let missed: Vec<_> = (3..=5).map(|seq| message("public:a", seq)).collect();
+    world.reply_subscribed(&request, 5, &json!({"recovered": true, "messages": missed}));
+    assert_eq!(world.seqs(), [3, 4, 5]);
 }
 
 #[test]
