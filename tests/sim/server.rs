@@ -1,6 +1,9 @@
 //! The server core in a shell without sockets: connections by wire, a disk that outlives a kill.
 
 mod publishing;
+mod restart;
+mod rights;
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,8 +15,7 @@ use bmt_server_core::session::{Rules, Session};
 use bmt_shared::channel::ChannelName;
 use bmt_shared::codec::{engineio, socketio};
 use bmt_shared::event::{Connected, HeartbeatAck, ServerEvent};
-use bmt_shared::id::{ConnectionId, MessageId, UserId};
-use bmt_shared::identity::{Role, User};
+use bmt_shared::id::{ConnectionId, MessageId};
 use bmt_shared::message::Message;
 use bmt_shared::namespace::Namespaces;
 use bmt_shared::position::Epoch;
@@ -22,13 +24,20 @@ use bmt_shared::request::{Call, Request, Subscribe};
 
 use crate::plan::Plan;
 use crate::random::Random;
-use crate::tab::{CLAIMS, UNIX_START_MS};
+use crate::tab::UNIX_START_MS;
 use crate::wire::WireId;
 use publishing::{AnswerTo, Batch, Drafts, Owed};
+use rights::Rights;
 
 /// Server to client: Engine.IO's pings, as the server's configuration has them (SPEC §10).
 pub(crate) const PING_EVERY_MS: u64 = 10_000;
 const PING_TIMEOUT_MS: u64 = 5_000;
+
+/// How the packet begins that refuses a token.
+pub(crate) const REFUSAL: &str = "44";
+
+/// The numbering of every channel: the disk outlives everything.
+pub(crate) const EPOCH: &str = "the disk's";
 
 /// A fault put in on purpose, to see that it is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +55,14 @@ pub(crate) enum Sabotage {
     RepeatMessage,
     /// A channel that one tab gives up is given up for all that share its connection.
     ForgetHolds,
+    /// Storage says that it has written what it has not.
+    LoseWrites,
+    /// A tab whose token was refused for good comes back with another one that has ended.
+    KnockOn,
+    /// Nobody asks the application for the next token of a connection that lives.
+    ForgetRefresh,
+    /// No WebSocket is let take a polled session over.
+    RefuseUpgrade,
 }
 
 /// The server.
@@ -62,8 +79,24 @@ pub(crate) struct Server {
     drop_live: u64,
     recovery_messages: usize,
     random: Random,
+    rights: Rights,
+    /// What became of tokens.
+    pub(crate) verdicts: Vec<(WireId, Verdict)>,
+    /// What was written to the disk.
+    pub(crate) landed: Vec<Message>,
+    /// When to come back for a connection, ms.
+    pub(crate) alarms: Vec<(WireId, u64)>,
     /// What goes out: a frame, or the end of the wire.
     pub(crate) out: Vec<(WireId, Down)>,
+}
+
+/// What the server says to a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Admitted,
+    Refused,
+    /// Its time is over, and nobody has brought a new one.
+    Ended,
 }
 
 /// What the server does to a wire.
@@ -79,7 +112,7 @@ struct Connection {
 }
 
 impl Server {
-    pub(crate) fn new(plan: &Plan, sabotage: Sabotage, random: Random) -> Self {
+    pub(crate) fn new(plan: &Plan, topics: &[ChannelName], sabotage: Sabotage, random: Random) -> Self {
         let mut rules = Rules {
             namespaces: Namespaces::default(),
             subscribe_per_second: 100,
@@ -101,6 +134,10 @@ impl Server {
             drop_live: plan.drop_live,
             recovery_messages: plan.recovery_messages,
             random,
+            rights: Rights::to(topics),
+            verdicts: Vec::new(),
+            landed: Vec::new(),
+            alarms: Vec::new(),
             out: Vec::new(),
         }
     }
@@ -122,8 +159,8 @@ impl Server {
         };
         self.connections.insert(wire, connection);
         let handshake = engineio::Handshake {
-            sid: "private".into(),
-            upgrades: Vec::new(),
+            sid: wire.to_string().into(),
+            upgrades: vec!["websocket".into()],
             ping_interval_ms: PING_EVERY_MS,
             ping_timeout_ms: PING_TIMEOUT_MS,
             max_payload_bytes: Some(1_000_000),
@@ -146,26 +183,10 @@ impl Server {
                 self.send(wire, "2".to_owned());
             }
             Some(_) => {
-                self.out.push((wire, Down::Close));
-                self.handle_closed(wire, now);
+                self.close(wire, now);
             }
             None => {}
         }
-    }
-
-    /// The process is killed: connections and channels are gone, the disk stays. What was on its way to the disk
-    /// may have arrived there.
-    pub(crate) fn kill(&mut self) -> Vec<WireId> {
-        let arrived = self.random.within(0..=self.drafts.len() as u64);
-        for _ in 0..arrived {
-            if let Some((draft, _)) = self.drafts.pop_front() {
-                self.append(draft);
-            }
-        }
-        self.drafts.clear();
-        self.batches.clear();
-        self.channels.clear();
-        std::mem::take(&mut self.connections).into_keys().collect()
     }
 
     /// Everything the disk has.
@@ -200,8 +221,7 @@ impl Server {
         match socketio::Packet::decode(packet).expect("our client writes whole packets") {
             socketio::Packet::Connect { data, .. } => self.greet(wire, data, now),
             socketio::Packet::Disconnect { .. } => {
-                self.out.push((wire, Down::Close));
-                self.handle_closed(wire, now);
+                self.close(wire, now);
             }
             socketio::Packet::Event { id, data, .. } => {
                 let event = socketio::split_event(data).expect("our client names its events");
@@ -218,18 +238,15 @@ impl Server {
         let token: serde_json::Value =
             serde_json::from_str(data.expect("our client has a token")).expect("an object");
         let token = token["token"].as_str().expect("a string");
-        let person = CLAIMS.iter().position(|claims| token.contains(claims));
-        let name = format!("person{}", person.expect("a token of somebody"));
-        let user = User {
-            user_id: UserId::new(&name),
-            name,
-            role: Role::User,
-            permissions: Vec::new(),
+        let Some((user, ends_at_ms)) = self.verify(token, now) else {
+            return self.refuse_token(wire);
         };
-        let session = Session::new(Arc::new(user.clone()), self.rules.clone(), None, now);
+        let session = Session::new(Arc::new(user.clone()), self.rules.clone(), ends_at_ms, now);
         if let Some(connection) = self.connections.get_mut(&wire) {
             connection.session = Some(session);
         }
+        self.verdicts.push((wire, Verdict::Admitted));
+        self.set_alarm(wire);
         self.send(wire, r#"40{"sid":"public"}"#.to_owned());
         let connected = Connected {
             connection_id: connection_id(wire),
@@ -264,6 +281,9 @@ impl Server {
                 }
             }
             Request::Unsubscribe(topic) => {
+                if let Some(session) = self.session(wire) {
+                    session.unsubscribe(&topic);
+                }
                 self.channel(&topic, now).unsubscribe(&connection_id(wire), now);
                 self.reply(wire, callback, &id, &Reply::Unsubscribed(topic));
             }
@@ -293,6 +313,10 @@ impl Server {
                     timestamp: timestamp.unwrap_or(now),
                 };
                 self.say(wire, &ServerEvent::HeartbeatAck(ack));
+            }
+            Request::Refresh(token) => {
+                let reply = self.refresh(wire, &token, now);
+                self.reply(wire, callback, &id, &reply);
             }
             _ => self.reply(wire, callback, &id, &Reply::Done),
         }
@@ -385,7 +409,7 @@ impl Server {
     }
 
     fn stream(&mut self, topic: &ChannelName) -> &mut Stream {
-        let epoch = || Stream::new(Epoch::new("the disk's"));
+        let epoch = || Stream::new(Epoch::new(EPOCH));
         self.streams.entry(topic.clone()).or_insert_with(epoch)
     }
 

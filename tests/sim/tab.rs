@@ -2,18 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bmt_client_core::{
-    Client, Config, Entry, Event, Native, Now, Output, QueuePolicy, RequestId, Timeout, Transports,
-};
+use bmt_client_core::{Client, Config, Entry, Event, Native, Now, Output, QueuePolicy, RequestId, Timeout};
 use bmt_shared::channel::ChannelName;
+use bmt_shared::event::Unsubscribed;
 use bmt_shared::id::{MessageId, UserId};
 use bmt_shared::payload::Payload;
-use bmt_shared::position::Position;
+use bmt_shared::position::{Epoch, Position};
 use bmt_shared::reply::Reply;
 use bmt_shared::request::{Publish, Subscribe};
 
-use crate::record::{Observer, Page, Record, Violation};
-use crate::server::Sabotage;
+use crate::access::Access;
+use crate::observer::Observer;
+use crate::record::{Page, Record, Violation};
+use crate::server::{EPOCH, Sabotage};
 use crate::wire::WireId;
 
 /// The wall clock when a run begins; the server's is right.
@@ -43,18 +44,12 @@ pub(crate) struct Tab {
     count: u32,
     sabotage: Sabotage,
     messages_seen: u64,
+    pub(crate) access: Access,
 }
 
-/// The claims of each person's token: `{"sub":"person0"}` and so on.
-pub(crate) const CLAIMS: [&str; 3] = [
-    "eyJzdWIiOiJwZXJzb24wIn0",
-    "eyJzdWIiOiJwZXJzb24xIn0",
-    "eyJzdWIiOiJwZXJzb24yIn0",
-];
-
-fn client(user: &UserId, seed: u64, shared: bool) -> Client<Native> {
+fn client(user: &UserId, seed: u64, shared: bool, access: &Access) -> Client<Native> {
     let config = Config {
-        transports: Transports::WebSocket,
+        transports: access.transports(),
         server: "sim".to_owned(),
         shared,
         seed,
@@ -70,13 +65,14 @@ fn client(user: &UserId, seed: u64, shared: bool) -> Client<Native> {
 }
 
 impl Tab {
-    pub(crate) fn new(at: usize, person: usize, seed: u64, sabotage: Sabotage) -> Self {
+    pub(crate) fn new(at: usize, person: usize, seed: u64, access: Access, sabotage: Sabotage) -> Self {
         let user = UserId::new(&format!("person{person}"));
         Self {
             at,
             person,
-            client: client(&user, seed, false),
+            client: client(&user, seed, false, &access),
             shares: false,
+            access,
             user,
             clock_ahead_ms: 0,
             load: 0,
@@ -96,7 +92,7 @@ impl Tab {
     /// From here on, before it does anything, it shares a connection.
     pub(crate) fn share(&mut self, seed: u64) {
         self.shares = true;
-        self.client = client(&self.user, seed, true);
+        self.client = client(&self.user, seed, true, &self.access);
     }
 
     /// What the device's clocks say.
@@ -113,7 +109,8 @@ impl Tab {
 
     /// The page is loaded anew: memory is gone, the stored queue and the application's positions are not.
     pub(crate) fn reload(&mut self, seed: u64) -> Vec<ChannelName> {
-        self.client = client(&self.user, seed, self.shares);
+        self.client = client(&self.user, seed, self.shares, &self.access);
+        self.access.begin();
         self.load += 1;
         self.wire = None;
         self.subscribing.clear();
@@ -132,6 +129,7 @@ impl Tab {
         let last = subscribe.since.as_ref().map(|since| since.seq);
         let observer = Observer::new(self.page(), topic, last);
         self.observers.entry(topic.clone()).or_insert(observer);
+        self.access.lost.remove(topic);
         let id = self.client.subscribe(self.now_at(now), subscribe);
         self.subscribing.insert(id, topic.clone());
     }
@@ -139,6 +137,7 @@ impl Tab {
     /// The application forgets where it stood.
     pub(crate) fn unsubscribe(&mut self, now: u64, topic: &ChannelName) {
         self.observers.remove(topic);
+        self.access.lost.remove(topic);
         self.positions.remove(topic);
         self.client.unsubscribe(self.now_at(now), topic);
     }
@@ -156,7 +155,7 @@ impl Tab {
     }
 
     /// Polls the client dry. What the application is told is noted here; the rest is for the world.
-    pub(crate) fn drain(&mut self, now: u64, record: &mut Record) -> Vec<Output<Payload>> {
+    pub(crate) fn drain(&mut self, record: &mut Record) -> Vec<Output<Payload>> {
         let mut outputs = Vec::new();
         loop {
             match self.client.poll_output() {
@@ -164,20 +163,36 @@ impl Tab {
                     self.timeout = timeout;
                     break;
                 }
-                Output::AskToken => {
-                    let token = format!("e30.{}.x", CLAIMS[self.person]);
-                    self.client.handle_token(self.now_at(now), Ok(Some(token)));
-                }
                 Output::Event(event) => self.note(event, record),
                 output => outputs.push(output),
             }
         }
-        for topic in self.observers.keys() {
-            if let Some(position) = self.client.position(topic) {
-                self.positions.insert(topic.clone(), position.clone());
+        for (topic, observer) in &self.observers {
+            let Some(position) = self.client.position(topic) else {
+                continue;
+            };
+            if !observer.stands_at(position.seq) {
+                let what = format!(
+                    "{:?} on {topic}: is at {position:?} after {:?}",
+                    self.page(),
+                    observer.last()
+                );
+                record.violated(Violation::Missed(what));
             }
+            self.positions.insert(topic.clone(), position.clone());
         }
         outputs
+    }
+
+    /// The application has the token that it was asked for.
+    pub(crate) fn take_token(&mut self, now: u64) {
+        let token = Some(self.access.token(now));
+        let now = self.now_at(now);
+        if self.access.is_fixed {
+            self.client.handle_fixed_token(now, token);
+        } else {
+            self.client.handle_token(now, Ok(token));
+        }
     }
 
     fn note(&mut self, event: Event<Payload>, record: &mut Record) {
@@ -216,8 +231,22 @@ impl Tab {
                     observer.began(subscribed.seq);
                 }
             }
+            Event::TokenExpired => self.access.log_out(),
+            Event::Unsubscribed(Unsubscribed { topic, .. }) | Event::SubscribeFailed { topic, .. } => {
+                self.lose(topic);
+            }
             _ => {}
         }
+    }
+
+    /// The application is told that it has lost a channel. Where it stood it remembers.
+    fn lose(&mut self, topic: ChannelName) {
+        if let Some(last) = self.observers.remove(&topic).and_then(|observer| observer.last()) {
+            let epoch = Epoch::new(EPOCH);
+            self.positions
+                .insert(topic.clone(), Position { seq: last, epoch });
+        }
+        self.access.lost.insert(topic);
     }
 
     fn note_message(&mut self, topic: &ChannelName, seq: u64, record: &mut Record) {
@@ -229,6 +258,10 @@ impl Tab {
             _ => 1,
         };
         let Some(observer) = self.observers.get_mut(topic) else {
+            if self.access.lost.contains(topic) {
+                let what = format!("{:?}: {seq} of {topic}", self.page());
+                record.violated(Violation::SentWithoutRight(what));
+            }
             return;
         };
         for _ in 0..times {

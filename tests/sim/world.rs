@@ -1,16 +1,22 @@
 //! One run: what happens when, between tabs, wires and the server.
 
 mod group;
+mod hardships;
 mod network;
 mod people;
+mod polled;
+mod storage;
 
 use std::collections::BTreeMap;
 
-use bmt_client_core::{LockChange, Output, Post, QueueChange, Transmit};
+use bmt_client_core::{Connect, LockChange, Output, Post, Transmit};
 use bmt_shared::channel::ChannelName;
 use bmt_shared::id::MessageId;
 use bmt_shared::payload::Payload;
 
+use crate::access::Access;
+use crate::hardship::Hardships;
+use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::random::Random;
 use crate::record::{Record, Violation};
@@ -18,6 +24,7 @@ use crate::server::{Sabotage, Server};
 use crate::tab::Tab;
 use crate::wire::{Way, Wire, WireId};
 use group::Group;
+use hardships::Hard;
 use people::Shared;
 
 /// How long everything has to come back after the trouble: a dead wire is noticed within 35 s, the longest delay
@@ -30,37 +37,6 @@ const ENDING_MS: u64 = 60_000;
 const STALLS: [u64; 4] = [0, 0, 1, 3];
 /// How long they do: longer than a request may take, and mostly shorter than it takes to call them dead.
 const STALL_MS: std::ops::RangeInclusive<u64> = 5_000..=30_000;
-
-/// What a run did, to see that it was worth its time.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Outcome {
-    pub(crate) published: usize,
-    pub(crate) acked: usize,
-    pub(crate) handed_on: u64,
-    pub(crate) told_gaps: u64,
-    pub(crate) reconnects: u64,
-    pub(crate) recoveries: u64,
-    pub(crate) duplicates: u64,
-    pub(crate) happenings: u64,
-    /// Times that a tab came to lead those that share a connection, and that one took it from another.
-    pub(crate) reigns: u64,
-    pub(crate) robberies: u64,
-}
-
-impl Outcome {
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.published += other.published;
-        self.acked += other.acked;
-        self.handed_on += other.handed_on;
-        self.told_gaps += other.told_gaps;
-        self.reconnects += other.reconnects;
-        self.recoveries += other.recoveries;
-        self.duplicates += other.duplicates;
-        self.happenings += other.happenings;
-        self.reigns += other.reigns;
-        self.robberies += other.robberies;
-    }
-}
 
 #[derive(Debug)]
 enum Happening {
@@ -122,6 +98,7 @@ enum Happening {
     },
     Heal,
     LastWord,
+    Hard(Hard),
 }
 
 /// Everything.
@@ -134,6 +111,15 @@ pub(crate) struct World {
     random: Random,
     /// Decides when lines stand still, whatever else a run needs chance for.
     stalls: Random,
+    hardships: Hardships,
+    /// Decides what the hardships are.
+    chance: Random,
+    /// What is asked by HTTP, or answered, is not there before, ms.
+    still_until: u64,
+    /// Sessions that began with long-polling, by the server's name of their connection.
+    polled: BTreeMap<WireId, polled::Session>,
+    /// WebSockets that are to take a polled session over.
+    upgrades: BTreeMap<WireId, WireId>,
     server: Server,
     tabs: Vec<Tab>,
     people: Vec<Shared>,
@@ -154,25 +140,19 @@ impl World {
     pub(crate) fn new(seed: u64, sabotage: Sabotage) -> Self {
         let mut random = Random::new(seed);
         let plan = Plan::of(&mut random);
-        let server = Server::new(&plan, sabotage, Random::new(random.bits()));
-        let mut tabs = Vec::new();
-        for (person, count) in plan.people.iter().enumerate() {
-            for _ in 0..*count {
-                tabs.push(Tab::new(tabs.len(), person, random.bits(), sabotage));
-            }
-        }
+        let server_random = Random::new(random.bits());
+        let mut chance = Random::new(seed.rotate_left(32) ^ 0xa5a5_a5a5);
+        let hardships = Hardships::of(&mut chance);
         let mut stalls = Random::new(!seed);
-        for (person, _) in plan.people.iter().enumerate() {
-            let shares = stalls.per_mille(500);
-            // More tabs than others have: most of what can go wrong between them takes three.
-            while shares && tabs.iter().filter(|tab| tab.person == person).count() < 3 {
-                tabs.push(Tab::new(tabs.len(), person, stalls.bits(), sabotage));
-            }
-            for tab in tabs.iter_mut().filter(|tab| tab.person == person && shares) {
-                tab.share(stalls.bits());
-            }
-        }
-        let topics = (0..plan.topics).map(|n| format!("public:{n}"));
+        let tabs = (0..plan.people.len()).flat_map(|person| vec![person; plan.people[person]]);
+        let tabs = tabs.map(|person| (person, random.bits())).collect();
+        let tabs = everybody(tabs, &plan, &hardships, &mut stalls, &mut chance, sabotage);
+        let namespace = if hardships.losses > 0 { "private" } else { "public" };
+        let topics = (0..plan.topics).map(|n| format!("{namespace}:{n}"));
+        let topics: Vec<ChannelName> = topics
+            .map(|name| ChannelName::parse(&name).expect("a channel name"))
+            .collect();
+        let server = Server::new(&plan, &topics, sabotage, server_random);
         Self {
             now: 0,
             order: 0,
@@ -185,9 +165,12 @@ impl World {
             wires: BTreeMap::new(),
             last_wire: 0,
             record: Record::new(plan.loses_nothing_silently()),
-            topics: topics
-                .map(|name| ChannelName::parse(&name).expect("a channel name"))
-                .collect(),
+            topics,
+            hardships,
+            chance,
+            still_until: 0,
+            polled: BTreeMap::new(),
+            upgrades: BTreeMap::new(),
             in_trouble: true,
             commit_planned: false,
             outcome: Outcome::default(),
@@ -201,7 +184,7 @@ impl World {
     /// Prints what happens.
     pub(crate) fn traced(mut self) -> Self {
         self.trace = true;
-        println!("{:?}", self.plan);
+        println!("{:?} {:?}", self.plan, self.hardships);
         self
     }
 
@@ -253,6 +236,7 @@ impl World {
         }
         self.plan_hangs();
         self.plan_fault();
+        self.plan_hardships();
         self.at(self.plan.trouble_ms, Happening::Heal);
         self.at(self.plan.trouble_ms + HEALING_MS, Happening::LastWord);
     }
@@ -286,15 +270,17 @@ impl World {
             Happening::Leading { tab, load, leads } => self.lead_changes(tab, load, leads),
             Happening::Heal => self.heal(),
             Happening::LastWord => self.last_word(),
+            Happening::Hard(hard) => self.suffer(hard),
         }
     }
 
     /// Does what a tab asks, and sets its timer.
     fn settle(&mut self, tab: usize) {
-        let outputs = self.tabs[tab].drain(self.now, &mut self.record);
+        let outputs = self.tabs[tab].drain(&mut self.record);
         for output in outputs {
             self.carry_out(tab, output);
         }
+        self.mind_login(tab);
         let (timeout, load) = (self.tabs[tab].timeout, self.tabs[tab].load);
         if let Some(timeout) = timeout
             && self.tabs[tab].timer_set != Some((timeout.at_ms, load))
@@ -318,7 +304,7 @@ impl World {
     fn carry_out(&mut self, tab: usize, output: Output<Payload>) {
         let person = self.tabs[tab].person;
         match output {
-            Output::Connect(_) => self.open_wire(tab),
+            Output::Connect(Connect { path_and_query, .. }) => self.open_wire(tab, &path_and_query),
             Output::Transmit(Transmit::Text(text)) => {
                 if let Some(wire) = self.tabs[tab].wire {
                     self.send(wire, Way::Up, text);
@@ -330,13 +316,7 @@ impl World {
                     self.hang_up(wire);
                 }
             }
-            Output::Persist(QueueChange::Put(entry)) => {
-                let stored = &mut self.people[person].stored;
-                stored.insert(entry.message_id.clone(), entry);
-            }
-            Output::Persist(QueueChange::Remove(id)) => {
-                self.people[person].stored.remove(&id);
-            }
+            Output::Persist(change) => self.store(tab, change),
             Output::Lock(LockChange::Acquire) => {
                 let page = self.tabs[tab].page();
                 self.people[person].waiting.push_back(page);
@@ -344,8 +324,11 @@ impl World {
             }
             Output::Lock(LockChange::Release) => self.release_lock(tab),
             Output::Group(change) => self.change_group(tab, change),
-            Output::Fetch(_) | Output::Abort => unreachable!("these tabs want a WebSocket alone"),
-            Output::AskToken | Output::Event(_) | Output::Timeout(_) => {
+            Output::Fetch(fetch) => self.ask(tab, fetch),
+            // What comes of them is not heard any more.
+            Output::Abort => {}
+            Output::AskToken => self.ask_token(tab),
+            Output::Event(_) | Output::Timeout(_) => {
                 unreachable!("the tab keeps these to itself")
             }
         }
@@ -355,6 +338,7 @@ impl World {
         self.in_trouble = false;
         self.plan.refuse = 0;
         self.server.heal();
+        self.heal_hardships();
         for tab in 0..self.tabs.len() {
             let now = self.tabs[tab].now_at(self.now);
             self.tabs[tab].client.handle_online(now, true);
@@ -387,6 +371,7 @@ impl World {
             self.outcome.recoveries += stats.recoveries;
             self.outcome.duplicates += stats.duplicates_dropped;
         }
+        self.check_polling();
         self.record.check(&history);
         if let Some(violation) = self.record.first_violation() {
             return Err(violation.clone());
@@ -396,6 +381,38 @@ impl World {
         self.outcome.acked = acked;
         self.outcome.handed_on = self.record.handed_on;
         self.outcome.told_gaps = self.record.told_gaps;
+        self.outcome.unkept = self.record.refused_writes;
         Ok(self.outcome)
     }
+}
+
+/// The tabs of all people, each with its person and its seed, and some more of those who share a connection.
+fn everybody(
+    of: Vec<(usize, u64)>,
+    plan: &Plan,
+    hardships: &Hardships,
+    stalls: &mut Random,
+    chance: &mut Random,
+    sabotage: Sabotage,
+) -> Vec<Tab> {
+    let mut tabs: Vec<Tab> = Vec::new();
+    let mut add = |tabs: &mut Vec<Tab>, person, seed| {
+        let chance = Random::new(chance.bits());
+        let access = Access::new(hardships, person, plan.trouble_ms, chance).sabotaged(sabotage);
+        tabs.push(Tab::new(tabs.len(), person, seed, access, sabotage));
+    };
+    for (person, seed) in of {
+        add(&mut tabs, person, seed);
+    }
+    for person in 0..plan.people.len() {
+        let shares = stalls.per_mille(500);
+        // More tabs than others have: most of what can go wrong between them takes three.
+        while shares && tabs.iter().filter(|tab| tab.person == person).count() < 3 {
+            add(&mut tabs, person, stalls.bits());
+        }
+        for tab in tabs.iter_mut().filter(|tab| tab.person == person && shares) {
+            tab.share(stalls.bits());
+        }
+    }
+    tabs
 }

@@ -75,7 +75,11 @@ impl Server {
                 seq: known.top + 1,
             };
         }
-        self.stream(&topic).append(draft, retention, window)
+        let appended = self.stream(&topic).append(draft, retention, window);
+        if let Appended::Stored { entry, .. } = &appended {
+            self.landed.push(entry.message.clone());
+        }
+        appended
     }
 
     /// The server itself says something on a channel.

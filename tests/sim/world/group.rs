@@ -137,6 +137,7 @@ impl World {
                 wire, way: Way::Down, ..
             }
             | Happening::Closed { wire, way: Way::Down } => self.wires.get(wire)?.tab,
+            Happening::Hard(hard) => hard.tab()?,
             _ => return None,
         };
         Some(self.hangs[tab]).filter(|until| *until > self.now)

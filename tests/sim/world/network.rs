@@ -1,18 +1,22 @@
 //! What happens to wires: frames arrive, ends close, faults strike.
 
 use super::{Happening, World};
-use crate::server::{Down, PING_EVERY_MS};
+use crate::server::{Down, PING_EVERY_MS, REFUSAL};
 use crate::wire::{End, Health, Way, Wire, WireId};
 
 impl World {
-    pub(super) fn open_wire(&mut self, tab: usize) {
+    pub(super) fn open_wire(&mut self, tab: usize, path_and_query: &str) {
         self.last_wire += 1;
         let id = self.last_wire;
+        if let Some((_, session)) = path_and_query.split_once("&sid=") {
+            let session = session.parse().expect("the server's own name");
+            self.upgrades.insert(id, session);
+        }
         self.tabs[tab].wire = Some(id);
         let mut wire = Wire::new(tab, self.tabs[tab].load, self.plan.latency_ms);
         let at = wire.arrival(Way::Down, self.now, self.random.within(0..=self.plan.jitter_ms));
         self.wires.insert(id, wire);
-        let refused = self.in_trouble && self.random.per_mille(self.plan.refuse);
+        let refused = self.is_blocked(tab) || self.in_trouble && self.random.per_mille(self.plan.refuse);
         self.at(
             at,
             if refused {
@@ -37,6 +41,9 @@ impl World {
         let now = self.tabs[tab].now_at(self.now);
         self.tabs[tab].client.handle_opened(now);
         self.settle(tab);
+        if self.upgrades.contains_key(&id) {
+            return;
+        }
         self.server.handle_opened(id);
         self.at(self.now + PING_EVERY_MS, Happening::Ping { wire: id });
         self.send_out();
@@ -58,10 +65,15 @@ impl World {
         let tab = wire.tab;
         match way {
             Way::Up => {
-                self.server.handle_frame(id, text, self.now);
-                self.send_out();
+                if let Some(connection) = self.taken_over(id, text) {
+                    self.server.handle_frame(connection, text, self.now);
+                    self.send_out();
+                }
             }
             Way::Down => {
+                if text.starts_with(REFUSAL) {
+                    self.tabs[tab].access.refuse();
+                }
                 let frame = bmt_client_core::Frame::Text(text);
                 let now = self.tabs[tab].now_at(self.now);
                 self.tabs[tab].client.handle_frame(now, frame);
@@ -72,10 +84,19 @@ impl World {
 
     /// What the server says goes on its way, and what it took goes to the disk.
     pub(super) fn send_out(&mut self) {
-        for (wire, down) in std::mem::take(&mut self.server.out) {
+        self.note_verdicts();
+        for message in std::mem::take(&mut self.server.landed) {
+            self.record.landed(&message);
+        }
+        for (connection, down) in std::mem::take(&mut self.server.out) {
             match down {
-                Down::Frame(text) => self.send(wire, Way::Down, text),
-                Down::Close => self.end_of(wire, Way::Down),
+                Down::Frame(text) => {
+                    if let Some(wire) = self.carrier_of(connection, &text) {
+                        self.send(wire, Way::Down, text);
+                    }
+                }
+                Down::Close if self.end_session(connection) => {}
+                Down::Close => self.end_of(connection, Way::Down),
             }
         }
         if !self.commit_planned && self.server.has_drafts() {
@@ -128,17 +149,16 @@ impl World {
         };
         if wire.server_end == End::Open && wire.health == Health::Well {
             wire.server_end = End::Closed;
-            self.server.handle_closed(id, self.now);
-            self.send_out();
+            if let Some(connection) = self.ended_with(id) {
+                self.server.handle_closed(connection, self.now);
+                self.send_out();
+            }
         }
     }
 
     pub(super) fn ping(&mut self, id: WireId) {
-        if self
-            .wires
-            .get(&id)
-            .is_some_and(|wire| wire.server_end == End::Open)
-        {
+        let wire = self.wires.get(&id);
+        if self.is_polled(id) || wire.is_some_and(|wire| wire.server_end == End::Open) {
             self.server.ping(id, self.now);
             self.at(self.now + PING_EVERY_MS, Happening::Ping { wire: id });
             self.send_out();
@@ -169,6 +189,7 @@ impl World {
                 _ => wire.health = Health::Deaf(Way::Down),
             }
         }
+        self.strike(tab, kind <= 5);
         self.plan_fault();
     }
 
@@ -200,6 +221,7 @@ impl World {
     }
 
     pub(super) fn stall(&mut self, until: u64) {
+        self.still_until = self.still_until.max(until);
         for wire in self.wires.values_mut() {
             wire.stall(until);
         }
@@ -207,7 +229,10 @@ impl World {
 
     pub(super) fn kill(&mut self) {
         for wire in self.server.kill() {
-            self.end_of(wire, Way::Down);
+            if !self.kill_session(wire) {
+                self.end_of(wire, Way::Down);
+            }
         }
+        self.send_out();
     }
 }

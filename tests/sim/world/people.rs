@@ -43,9 +43,15 @@ impl World {
             80..=82 => self.tabs[tab].client.handle_online(now, false),
             83..=87 => self.tabs[tab].client.handle_online(now, true),
             88..=90 => self.tabs[tab].client.handle_visible(now),
-            91..=93 => self.tabs[tab].client.retry_now(now),
+            91..=93 => {
+                self.tabs[tab].access.begin();
+                self.tabs[tab].client.retry_now(now);
+            }
             94 => self.tabs[tab].client.disconnect(now),
-            95..=96 => self.tabs[tab].client.connect(now),
+            95..=96 => {
+                self.tabs[tab].access.begin();
+                self.tabs[tab].client.connect(now);
+            }
             97 => self.set_clock(self.tabs[tab].person),
             98 if self.tabs[tab].shares => self.leave(tab),
             _ => self.reload(tab),
@@ -89,6 +95,7 @@ impl World {
             self.hang_up(wire);
         }
         let seed = self.random.bits();
+        self.record.ended(self.tabs[tab].page());
         let topics = self.tabs[tab].reload(seed);
         let stored = self.stored(self.tabs[tab].person);
         self.tabs[tab].restore(self.now, stored);
