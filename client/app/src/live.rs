@@ -7,10 +7,11 @@
 mod session;
 mod timeline;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use bmt_client_core::{Event, Native};
 use bmt_client_web::{Auth, Listener, Options, Realtime};
+use bmt_shared::channel::ChannelName;
 use bmt_shared::event::{Level, Notification};
 use bmt_shared::payload::Payload;
 use gloo_timers::callback::Timeout;
@@ -159,9 +160,32 @@ impl Live {
         self.store
             .chat
             .try_update(|chat| events.iter().for_each(|event| chat.apply(event)));
+        self.show_people(&events);
         for event in events {
             self.react(event);
         }
+    }
+
+    /// Shows who is in the channels that events tell of. The client keeps that, over reconnects too.
+    fn show_people(&self, events: &VecDeque<Event<Payload>>) {
+        let topics: BTreeSet<&ChannelName> = events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Subscribed(reply) => Some(&reply.topic),
+                Event::Presence(change) => Some(&change.topic),
+                _ => None,
+            })
+            .collect();
+        let Some(realtime) = self.realtime().filter(|_| !topics.is_empty()) else {
+            return;
+        };
+        self.store.chat.try_update(|chat| {
+            for topic in topics {
+                if let Some(roster) = realtime.roster(topic) {
+                    chat.set_present(topic, roster.present());
+                }
+            }
+        });
     }
 
     /// What an event asks the app to do, beyond what it changes.
@@ -205,7 +229,6 @@ impl Live {
         let open = self.store.chat.with_untracked(|chat| chat.open().cloned());
         if let Some(topic) = open {
             self.load_if_open(&topic);
-            self.ask_who_is_there(&topic);
         }
     }
 

@@ -157,7 +157,7 @@ impl Live {
             match pending.await {
                 Ok(Reply::Subscribed(reply)) => {
                     live.store.chat.try_update(|chat| {
-                        chat.joined(&topic, reply.seq, reply.presence.as_deref());
+                        chat.joined(&topic, reply.seq);
                     });
                     live.remember();
                     live.load_if_open(&topic);

@@ -39,7 +39,6 @@ impl Live {
             let me = self.store.chat.with_untracked(|chat| chat.me().clone());
             keep::set_last_open(&me, topic);
             self.load_if_open(topic);
-            self.ask_who_is_there(topic);
         }
     }
 
@@ -159,20 +158,6 @@ impl Live {
                 keep::remove_refused(&me, &message.id);
             }
         }
-    }
-
-    /// Asks who is in a channel: who came and left while the connection was away is not told.
-    pub(super) fn ask_who_is_there(&self, topic: &ChannelName) {
-        let Some(realtime) = self.realtime() else { return };
-        let (live, topic) = (*self, topic.clone());
-        let pending = realtime.presence(&topic);
-        self.later(async move {
-            if let Ok(Reply::Presence(list)) = pending.await {
-                live.store
-                    .chat
-                    .try_update(|chat| chat.set_present(&topic, &list.users));
-            }
-        });
     }
 
     /// The reader sees the newest message of the open channel.

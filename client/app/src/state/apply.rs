@@ -12,7 +12,6 @@ impl Chat {
     pub(crate) fn apply(&mut self, event: &Event<Payload>) {
         match event {
             Event::Message(received) => self.deliver(&received.message),
-            Event::Presence(change) => self.presence(change),
             Event::Ack(acked) => {
                 // Servers that tell no position send the own copy, which settles the row too.
                 if let Some(published) = &acked.published {

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use bmt_shared::channel::ChannelName;
-use bmt_shared::event::{PresenceAction, PresenceChange};
 use bmt_shared::id::{MessageId, ServerMessageId, UserId};
 use bmt_shared::identity::User;
 use bmt_shared::message::Message;
@@ -112,15 +111,12 @@ impl Chat {
         }
     }
 
-    /// A subscription is in place: its newest number, and who is there where that was asked for.
-    pub(crate) fn joined(&mut self, topic: &ChannelName, newest: Seq, present: Option<&[Present]>) {
+    /// A subscription is in place, and this is its newest number.
+    pub(crate) fn joined(&mut self, topic: &ChannelName, newest: Seq) {
         let Some(channel) = self.channels.get_mut(topic) else {
             return;
         };
         channel.joined(newest);
-        if let Some(present) = present {
-            self.set_present(topic, present);
-        }
         let open_unread = self.open.as_ref() == Some(topic);
         if open_unread {
             let unread = self.channels.get(topic).filter(|channel| channel.unread() > 0);
@@ -133,10 +129,15 @@ impl Chat {
     }
 
     /// Who is in a channel now.
-    pub(crate) fn set_present(&mut self, topic: &ChannelName, present: &[Present]) {
+    pub(crate) fn set_present<'u>(
+        &mut self,
+        topic: &ChannelName,
+        present: impl Iterator<Item = &'u Present>,
+    ) {
         if let Some(channel) = self.channels.get_mut(topic) {
-            channel.present = present.iter().map(|user| user.user_id.clone()).collect();
+            channel.present.clear();
             for user in present {
+                channel.present.insert(user.user_id.clone());
                 self.people.learn(&user.user_id, &user.name, Source::Server);
             }
         }
@@ -148,19 +149,6 @@ impl Chat {
             channel.standing = Standing::Refused(code.into());
             channel.present.clear();
         }
-    }
-
-    /// Somebody came to a channel or left it.
-    pub(crate) fn presence(&mut self, change: &PresenceChange) {
-        let Some(channel) = self.channels.get_mut(&change.topic) else {
-            return;
-        };
-        let user = &change.user;
-        match change.action {
-            PresenceAction::Join => channel.present.insert(user.user_id.clone()),
-            PresenceAction::Leave => channel.present.remove(&user.user_id),
-        };
-        self.people.learn(&user.user_id, &user.name, Source::Server);
     }
 
     /// The newest page of a channel, in place of what was held of it.
@@ -335,7 +323,7 @@ mod tests {
     #[test]
     fn a_message_in_a_channel_that_is_not_open_counts_as_unread_and_is_its_last_line() {
         let mut chat = chat();
-        chat.joined(&general(), 0, None);
+        chat.joined(&general(), 0);
         chat.deliver(&message(1, "bob", None));
         let channel = chat.channels.get(&general()).unwrap();
         assert_eq!(channel.unread(), 1);
@@ -346,7 +334,7 @@ mod tests {
     #[test]
     fn coming_back_draws_the_line_behind_what_was_read_and_reading_clears_the_count() {
         let mut chat = chat();
-        chat.joined(&general(), 0, None);
+        chat.joined(&general(), 0);
         chat.deliver(&message(1, "bob", None));
         chat.show(Some(&general()));
         assert_eq!(chat.timeline(&general()).unwrap().unread_after, Some(0));
@@ -359,7 +347,7 @@ mod tests {
     #[test]
     fn what_waits_is_settled_by_its_copy_and_stays_one_row() {
         let mut chat = chat();
-        chat.joined(&general(), 0, None);
+        chat.joined(&general(), 0);
         chat.show(Some(&general()));
         chat.load_newest(&general(), page(&[]), &Epoch::new("e"));
         let id = MessageId::parse("msg_1").unwrap();
@@ -374,7 +362,7 @@ mod tests {
     #[test]
     fn a_page_that_comes_after_the_live_message_shows_it_once() {
         let mut chat = chat();
-        chat.joined(&general(), 2, None);
+        chat.joined(&general(), 2);
         chat.show(Some(&general()));
         chat.deliver(&message(3, "bob", None));
         let both = [message(2, "bob", None), message(3, "bob", None)];
@@ -382,6 +370,32 @@ mod tests {
         chat.deliver(&message(3, "bob", None));
         assert_eq!(chat.timeline(&general()).unwrap().sent().len(), 2);
         assert_eq!(chat.channels.unread(), 1);
+    }
+
+    #[test]
+    fn who_is_there_is_who_the_client_says_is_there_and_nobody_once_it_is_closed() {
+        let user = |id: &str, name: &str| Present {
+            user_id: UserId::new(id),
+            name: name.to_owned(),
+            connections: 1,
+            since: 0,
+        };
+        let mut chat = chat();
+        let present = |chat: &Chat| {
+            let channel = chat.channels.get(&general()).unwrap();
+            channel
+                .present
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+        };
+        chat.set_present(&general(), [user("b", "Bob"), user("c", "Carol")].iter());
+        assert_eq!(present(&chat), ["b", "c"]);
+        chat.set_present(&general(), [user("c", "Carol")].iter());
+        assert_eq!(present(&chat), ["c"]);
+        assert_eq!(chat.people.name(&UserId::new("b")), "Bob", "a name is remembered");
+        chat.refused(&general(), "permission_denied");
+        assert!(present(&chat).is_empty());
     }
 
     #[test]
