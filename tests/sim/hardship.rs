@@ -30,8 +30,7 @@ impl Hardships {
         Self {
             blocked: *chance.pick(&[0, 0, 300, 700]),
             lost_writes: *chance.pick(&[0, 0, 0, 30, 300]),
-            // Longer than the notice before the end.
-            token_life_ms: *chance.pick(&[None, None, Some(33_000), Some(45_000)]),
+            token_life_ms: *chance.pick(&[None, None, Some(20_000), Some(45_000)]),
             stale_tokens: *chance.pick(&[0, 100, 500]),
             fixed_tokens: *chance.pick(&[0, 0, 300]),
             token_delay_ms: *chance.pick(&[0, 0, 3_000]),

@@ -312,6 +312,7 @@ impl Session {
         &mut self,
         user: Arc<User>,
         expires_at_ms: Option<u64>,
+        now_ms: u64,
     ) -> Result<Vec<ChannelName>, Failure> {
         if user.user_id != self.user.user_id {
             return Err(Failure::new(
@@ -319,7 +320,7 @@ impl Session {
                 "this token speaks for another user; connect anew to change the user",
             ));
         }
-        self.expiry = Expiry::new(expires_at_ms);
+        self.expiry = Expiry::renewed(expires_at_ms, now_ms);
         Ok(self.change_rights(user))
     }
 

@@ -34,7 +34,7 @@ impl Connection {
         };
         match open
             .session
-            .refresh(Arc::new(identity.user), identity.expires_at_ms)
+            .refresh(Arc::new(identity.user), identity.expires_at_ms, now_ms)
         {
             Ok(lost) => {
                 open.grant = identity.grant;

@@ -37,7 +37,7 @@ impl Server {
         let Some(session) = self.session(wire) else {
             return Reply::Failed(refused);
         };
-        match session.refresh(user.into(), ends_at_ms) {
+        match session.refresh(user.into(), ends_at_ms, UNIX_START_MS + now) {
             Ok(lost) => {
                 self.take_subscriptions(wire, &lost, now);
                 self.set_alarm(wire);

@@ -22,7 +22,7 @@ pub struct Expiry(State);
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum State {
     Never,
-    Silent { expires_at_ms: u64 },
+    Silent { notice_at_ms: u64, expires_at_ms: u64 },
     Noticed { expires_at_ms: u64 },
 }
 
@@ -30,7 +30,22 @@ impl Expiry {
     /// For a token that ends then; `None` never ends.
     #[must_use]
     pub fn new(expires_at_ms: Option<u64>) -> Self {
-        Self(expires_at_ms.map_or(State::Never, |expires_at_ms| State::Silent { expires_at_ms }))
+        Self::noticed_before(NOTICE_MS, expires_at_ms)
+    }
+
+    /// The same of a token that took another's place: one that lives less than twice the notice is announced after half
+    /// its life. Whoever gets short ones would otherwise be asked for the next with the answer to each.
+    #[must_use]
+    pub fn renewed(expires_at_ms: Option<u64>, now_ms: u64) -> Self {
+        let left = expires_at_ms.map_or(0, |end| end.saturating_sub(now_ms));
+        Self::noticed_before(NOTICE_MS.min(left / 2), expires_at_ms)
+    }
+
+    fn noticed_before(notice_ms: u64, expires_at_ms: Option<u64>) -> Self {
+        Self(expires_at_ms.map_or(State::Never, |expires_at_ms| State::Silent {
+            notice_at_ms: expires_at_ms.saturating_sub(notice_ms),
+            expires_at_ms,
+        }))
     }
 
     /// When [`Self::poll`] has something next, ms since the Unix epoch.
@@ -38,7 +53,7 @@ impl Expiry {
     pub fn deadline_ms(&self) -> Option<u64> {
         match self.0 {
             State::Never => None,
-            State::Silent { expires_at_ms } => Some(expires_at_ms.saturating_sub(NOTICE_MS)),
+            State::Silent { notice_at_ms, .. } => Some(notice_at_ms),
             State::Noticed { expires_at_ms } => Some(expires_at_ms),
         }
     }
@@ -50,7 +65,7 @@ impl Expiry {
         }
         match self.0 {
             State::Never => None,
-            State::Silent { expires_at_ms } => {
+            State::Silent { expires_at_ms, .. } => {
                 self.0 = State::Noticed { expires_at_ms };
                 Some(Due::Notice { expires_at_ms })
             }
@@ -83,6 +98,14 @@ mod tests {
         let mut expiry = Expiry::new(Some(5_000));
         assert!(matches!(expiry.poll(1), Some(Due::Notice { .. })));
         assert_eq!(expiry.deadline_ms(), Some(5_000));
+    }
+
+    #[test]
+    fn a_short_token_in_anothers_place_is_announced_after_half_its_life() {
+        let announced = |life: u64| Expiry::renewed(Some(1_000 + life), 1_000).deadline_ms();
+        let after = [10_000, 60_000, 100_000_u64].map(announced);
+        assert_eq!(after, [Some(6_000), Some(31_000), Some(71_000)]);
+        assert_eq!(Expiry::renewed(None, 1_000).deadline_ms(), None);
     }
 
     #[test]

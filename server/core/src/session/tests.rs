@@ -194,7 +194,9 @@ fn a_refresh_keeps_the_user_and_drops_what_the_new_token_may_not_read() {
     for name in ["public:a", "private:a"] {
         assert_eq!(code(session.subscribe(&topic(name), 1)), None);
     }
-    let lost = session.refresh(user(Role::User), Some(START + 900_000)).unwrap();
+    let lost = session
+        .refresh(user(Role::User), Some(START + 900_000), START)
+        .unwrap();
     assert_eq!(lost, [topic("private:a")]);
     assert_eq!(session.subscriptions().len(), 1);
     assert_eq!(session.expiry().deadline_ms(), Some(START + 870_000));
@@ -203,7 +205,7 @@ fn a_refresh_keeps_the_user_and_drops_what_the_new_token_may_not_read() {
         ..User::clone(&user(Role::User))
     });
     assert_eq!(
-        session.refresh(other, None).unwrap_err().code,
+        session.refresh(other, None, START).unwrap_err().code,
         ErrorCode::AuthenticationFailed
     );
 }
