@@ -198,11 +198,6 @@ impl Record {
         }
     }
 
-    pub(crate) fn is_acked(&self, id: &MessageId) -> bool {
-        let known = self.published.get(id);
-        known.is_some_and(|one| matches!(one.fate, Fate::Acked(_)))
-    }
-
     pub(crate) fn reported(&mut self, id: &MessageId) {
         if let Some(known) = self.published.get_mut(id)
             && known.fate == Fate::Open

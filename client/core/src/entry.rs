@@ -58,4 +58,7 @@ pub enum QueueChange {
     Put(Entry),
     /// Forget the entry with this id.
     Remove(MessageId),
+    /// The same of one that is published. A server that tells its limits knows the id: it does no harm there if this is
+    /// done a moment later, or never.
+    Acked(MessageId),
 }

@@ -14,8 +14,8 @@
 //!   exactly one [`Event::Reply`] carries the same id;
 //! - **what is to be done** comes out of [`poll_output`](Client::poll_output).
 //!
-//! After *every* call the driver polls until it is answered [`Output::Timeout`], and does each output in its
-//! order before the next: an [`Output::Persist`] is stored before the [`Output::Transmit`] behind it is sent.
+//! After *every* call the driver polls until it is answered [`Output::Timeout`], and does the outputs in their
+//! order. An [`Output::Persist`] alone may follow what is sent in the same turn, but nothing else.
 //! Then it waits for the first of: something from the world, a wish of the application, the timeout. Calling
 //! [`handle_timeout`](Client::handle_timeout) too early does nothing; too late delays what was due.
 //!

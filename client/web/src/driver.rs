@@ -311,6 +311,10 @@ impl<F: Face + 'static> Driver<F> {
                 drop(core);
                 self.lock_again();
             }
+            Word::Page(PageEvent::Hidden) => {
+                drop(core);
+                self.sweep_now();
+            }
             Word::Page(PageEvent::Leaving) => {
                 core.handle_leaving(now);
                 drop(core);

@@ -5,9 +5,10 @@
 //! which costs the same however long the queue is and cannot collide with another tab. When nothing happens
 //! for a while, entries are folded into the array by whoever holds the lock.
 //!
-//! A settled entry may stand under its own key for a moment more: it is swept when the next frame is on its way, so
+//! An acked entry may stand under its own key for a moment more: it is swept when the next frame is on its way, so
 //! that storage is at work while the server is. A page that ends in between leaves it to the next one, which
-//! publishes it under the same id again, as one that ended before the ack came.
+//! publishes it under the same id again, as one that ended before the ack came. What was refused, or given up, is
+//! removed at once.
 //!
 //! What cannot be read is moved to `offline_messages:corrupt:<ms>` and reported; it gives way where entries need its
 //! room. Entries of other users and servers are left as they are.
@@ -28,7 +29,7 @@ const ENTRY: &str = "offline_messages:";
 const CORRUPT: &str = "offline_messages:corrupt:";
 /// Quarantined texts that are kept; the oldest goes first. Each may be as large as storage allows.
 const MOST_CORRUPT: usize = 5;
-/// Settled entries that may wait for the next sweep: as many as two batches. Then they are swept at once.
+/// Acked entries that may wait for the next sweep: as many as two batches. Then they are swept at once.
 const MOST_UNSWEPT: usize = 100;
 
 /// Why the queue is not kept as it should be. The application is told once.
@@ -78,7 +79,7 @@ pub(crate) struct Journal {
     folded: Vec<String>,
     /// What was settled and stands in the array until that is written again.
     settled: Vec<String>,
-    /// What was settled and stands under a key of its own until the next [`sweep`](Self::sweep).
+    /// What was acked and stands under a key of its own until the next [`sweep`](Self::sweep).
     unswept: Vec<String>,
     /// Orders entries of the same ms among each other.
     written: u64,
@@ -125,20 +126,32 @@ impl Journal {
         Ok(())
     }
 
-    /// Forgets an entry, wherever it stands: its own key when it is next swept, the array when it is next folded.
+    /// Forgets an entry, wherever it stands: its own key at once, the array when it is next folded.
     pub(crate) fn remove(&mut self, message_id: &str) {
+        if let Some(store) = &self.store {
+            store.remove(&entry_key(message_id));
+            self.forget(message_id);
+        }
+    }
+
+    /// The same of one that is published: its own key goes when it is next swept.
+    pub(crate) fn settle(&mut self, message_id: &str) {
         let Some(store) = &self.store else { return };
         self.unswept.push(message_id.to_owned());
         if self.unswept.len() > MOST_UNSWEPT {
             sweep(store, &mut self.unswept);
         }
+        self.forget(message_id);
+    }
+
+    fn forget(&mut self, message_id: &str) {
         self.apart.retain(|id| id != message_id);
         if let Some(at) = self.folded.iter().position(|id| id == message_id) {
             self.settled.push(self.folded.swap_remove(at));
         }
     }
 
-    /// Removes what is settled from its own keys.
+    /// Removes what is acked from its own keys.
     pub(crate) fn sweep(&mut self) {
         if let Some(store) = &self.store {
             sweep(store, &mut self.unswept);

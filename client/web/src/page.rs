@@ -17,6 +17,8 @@ pub(crate) enum PageEvent {
     Offline,
     /// The page can be seen, was thawed, or came back from the back/forward cache.
     Visible,
+    /// The page cannot be seen.
+    Hidden,
     /// The page is left or frozen: nothing may be held for other tabs to wait for.
     Leaving,
 }
@@ -44,12 +46,12 @@ impl Page {
             listen(&document, "freeze", PageEvent::Leaving);
             listen(&document, "resume", PageEvent::Visible);
             let on_event = on_event.clone();
-            let of = document.clone();
             listeners.push(PageListener::add(&document, "visibilitychange", move || {
-                let state = property(&of, "visibilityState").and_then(|state| state.as_string());
-                if state.as_deref() == Some("visible") {
-                    on_event(PageEvent::Visible);
-                }
+                on_event(if is_hidden() {
+                    PageEvent::Hidden
+                } else {
+                    PageEvent::Visible
+                });
             }));
         }
         Self {
@@ -64,6 +66,14 @@ pub(crate) fn is_offline() -> bool {
         .and_then(|navigator| property(&navigator, "onLine"))
         .and_then(|online| online.as_bool())
         == Some(false)
+}
+
+/// Whether this is a page that cannot be seen.
+pub(crate) fn is_hidden() -> bool {
+    global("document")
+        .and_then(|document| property(&document, "hidden"))
+        .and_then(|hidden| hidden.as_bool())
+        == Some(true)
 }
 
 struct PageListener {

@@ -134,6 +134,22 @@ describe("the offline queue", () => {
     assert.deepEqual(await stored(second), ["acked", "of the other"]);
   });
 
+  it("keeps nothing for later of what is refused, nor of what is acked while the page cannot be seen", async (t) => {
+    const server = await Server.start(t);
+    const storage = new FakeStorage();
+    const alice = await page(t, server, "alice", storage);
+    await alice.connect();
+    const left = [];
+    const look = () => left.push(storage.entries().length);
+    alice.on("queueRejected", look);
+    alice.on("ack", look);
+    await assert.rejects(alice.publish("system:news", "refused"), { code: "permission_denied" });
+    globalThis.document = { hidden: true };
+    t.after(() => delete globalThis.document);
+    await alice.publish("public:chat", "acked");
+    assert.deepEqual(left, [0, 0]);
+  });
+
   it("makes room for a message by what is acked and not removed yet", async (t) => {
     const server = await Server.start(t);
     const storage = new FakeStorage();

@@ -22,8 +22,8 @@ impl World {
                 stored.insert(entry.message_id.clone(), entry);
             }
             // What is stored in spite of its ack is published again by a later page, and known by its id.
-            QueueChange::Remove(id) if is_refused && self.record.is_acked(&id) => {}
-            QueueChange::Remove(id) => {
+            QueueChange::Acked(_) if is_refused => {}
+            QueueChange::Acked(id) | QueueChange::Remove(id) => {
                 stored.remove(&id);
             }
         }

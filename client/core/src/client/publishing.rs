@@ -94,7 +94,7 @@ impl<F: Face> Client<F> {
                 return Err(ClientError::QueueOverflow);
             }
             let Some(oldest) = self.queue.oldest() else { break };
-            if let Some(slot) = self.take_out(&oldest) {
+            if let Some(slot) = self.take_out(&oldest, QueueChange::Remove) {
                 self.answer_all(&slot.waiters, &ClientError::QueueOverflow);
                 self.tell(Event::QueueOverflow(slot.entry));
             }
@@ -251,7 +251,9 @@ impl<F: Face> Client<F> {
 
     /// The message is published.
     fn settle(&mut self, id: &MessageId, published: Option<Published>) {
-        let Some(slot) = self.take_out(id) else { return };
+        let Some(slot) = self.take_out(id, QueueChange::Acked) else {
+            return;
+        };
         self.queue_refusals = 0;
         self.counters.counts.messages_published += 1;
         for request in slot.waiters {
@@ -287,7 +289,9 @@ impl<F: Face> Client<F> {
     }
 
     pub(super) fn reject(&mut self, id: &MessageId, failure: Failure) {
-        let Some(slot) = self.take_out(id) else { return };
+        let Some(slot) = self.take_out(id, QueueChange::Remove) else {
+            return;
+        };
         self.answer_all(&slot.waiters, &ClientError::Rejected(failure.clone()));
         self.tell(Event::QueueRejected {
             entry: slot.entry,
@@ -376,7 +380,7 @@ impl<F: Face> Client<F> {
             .map(|slot| slot.entry.message_id.clone())
             .collect();
         for id in expired {
-            if let Some(slot) = self.take_out(&id) {
+            if let Some(slot) = self.take_out(&id, QueueChange::Remove) {
                 self.answer_all(&slot.waiters, &ClientError::QueueExpired);
                 self.tell(Event::QueueExpired(slot.entry));
             }
@@ -409,9 +413,9 @@ impl<F: Face> Client<F> {
         self.outputs.push_back(Output::Persist(change));
     }
 
-    fn take_out(&mut self, id: &MessageId) -> Option<Slot> {
+    fn take_out(&mut self, id: &MessageId, why: fn(MessageId) -> QueueChange) -> Option<Slot> {
         let slot = self.queue.remove(id)?;
-        self.persist(QueueChange::Remove(id.clone()));
+        self.persist(why(id.clone()));
         Some(slot)
     }
 

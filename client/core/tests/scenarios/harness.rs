@@ -156,7 +156,7 @@ impl World {
                     self.log.push(format!("put {}", entry.message_id));
                     self.stored.insert(entry.message_id.clone(), entry);
                 }
-                Output::Persist(QueueChange::Remove(id)) => {
+                Output::Persist(QueueChange::Remove(id) | QueueChange::Acked(id)) => {
                     self.log.push(format!("remove {id}"));
                     assert!(self.stored.remove(&id).is_some(), "{id} was not stored");
                 }

@@ -8,13 +8,14 @@ use bmt_client_core::{Face, Now, QueueChange};
 use super::{Driver, Told};
 use crate::clock;
 use crate::journal::Trouble;
+use crate::page::is_hidden;
 use crate::storage::StorageChoice;
 use crate::timer::Timer;
 use crate::warning::Warning;
 
 /// After this long without a change of the queue, its entries are folded into the array.
 const IDLE_MS: u64 = 2_000;
-/// How long a settled entry may stay in storage where no frame is sent meanwhile: long enough for whoever awaited the
+/// How long an acked entry may stay in storage where no frame is sent meanwhile: long enough for whoever awaited the
 /// ack to publish the next message, and much shorter than what a server remembers ids for.
 const SWEEP_MS: u64 = 20;
 
@@ -55,6 +56,7 @@ impl<F: Face + 'static> Driver<F> {
                     }
                 }
                 QueueChange::Remove(id) => self.journal.borrow_mut().remove(id.as_str()),
+                QueueChange::Acked(id) => self.journal.borrow_mut().settle(id.as_str()),
             }
         }
         if has_sent || !self.may_sweep_later() {
@@ -65,10 +67,14 @@ impl<F: Face + 'static> Driver<F> {
         self.wait_for_idleness();
     }
 
-    /// Whether nobody minds that a settled entry stays in storage for a moment: no tab waits for the lock to send what
-    /// is stored, and the server knows what is published again.
+    /// Whether nobody minds that an acked entry stays in storage for a moment: no tab waits for the lock to send what
+    /// is stored, the server knows what is published again, and the moment is none of a hidden page's, whose timers are
+    /// late and which may never be woken.
     fn may_sweep_later(&self) -> bool {
-        self.is_wanted() && !self.tidying.wanted_by_core.get() && self.core.borrow().limits().is_some()
+        self.is_wanted()
+            && !self.tidying.wanted_by_core.get()
+            && self.core.borrow().limits().is_some()
+            && !is_hidden()
     }
 
     fn sweep_soon(self: &Rc<Self>) {
@@ -82,6 +88,11 @@ impl<F: Face + 'static> Driver<F> {
                 }
             }));
         }
+    }
+
+    /// The page cannot be seen any more, and may be ended without a word.
+    pub(super) fn sweep_now(&self) {
+        self.journal.borrow_mut().sweep();
     }
 
     /// Leaves nothing to a page that may be over.
