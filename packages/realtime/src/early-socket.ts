@@ -46,13 +46,15 @@ function hold(opened: WebSocket): EarlySocket {
   const take = (url: string): WebSocket | undefined => {
     const early = socket;
     socket = undefined;
-    if (early?.url !== new URL(url).href) {
+    // One that is over would cost the engine its first attempt.
+    const isUp = early && early.readyState <= WebSocket.OPEN;
+    if (!isUp || early.url !== new URL(url).href) {
       early?.close();
       return undefined;
     }
     // As soon as whoever takes it listens, and before anything else can happen.
     queueMicrotask(() => {
-      for (const event of heard) early[`on${event.type}` as "onopen"]?.(event);
+      for (const event of heard.splice(0)) early[`on${event.type}` as "onopen"]?.(event);
     });
     return early;
   };
