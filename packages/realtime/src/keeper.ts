@@ -11,6 +11,7 @@ import type {
   PublishOptions,
   Published,
   RealtimeOptions,
+  Subscribed,
   SubscribeOptions,
   TokenProvider,
 } from "./types.js";
@@ -33,6 +34,8 @@ interface Kept {
   /** Of this call alone, so that undoing it takes nobody else's away. */
   readonly handler: MessageHandler;
   readonly options: SubscribeOptions;
+  /** Up to where it has had the channel, once that was subscribed. */
+  position?: { seq: number; epoch: string } | undefined;
   subscription: Promise<Subscription> | undefined;
 }
 
@@ -109,6 +112,7 @@ export class RealtimeManager<Channels extends ChannelTypes = Record<never, never
     );
     this.client = new RealtimeClient<Channels>(serverUrl, options);
     this.client.on("connected", () => this.#restore());
+    this.client.on("subscribed", (subscribed) => this.#note(subscribed));
     this.client.on("unsubscribed", ({ topic }) => this.#dropAll(topic));
     // After a reconnect a subscription may be refused, and nobody waits for the answer.
     this.client.on("error", ({ topic }) => topic !== undefined && this.#dropAll(topic));
@@ -162,7 +166,11 @@ export class RealtimeManager<Channels extends ChannelTypes = Record<never, never
     handler: MessageHandler<PayloadOf<Channels, Topic>>,
     options: SubscribeOptions = {},
   ): Unlisten {
-    const own = (message: Message) => handler(message as Message<PayloadOf<Channels, Topic>>);
+    const own = (message: Message) => {
+      const { position } = kept;
+      if (position && message.seq !== undefined) position.seq = Math.max(position.seq, message.seq);
+      return handler(message as Message<PayloadOf<Channels, Topic>>);
+    };
     const kept: Kept = { topic: channel, given: handler, handler: own, options, subscription: undefined };
     this.#kept.add(kept);
     this.#handlers.note(channel, handler);
@@ -193,13 +201,21 @@ export class RealtimeManager<Channels extends ChannelTypes = Record<never, never
   }
 
   #subscribe(kept: Kept): void {
-    const { topic, handler, options } = kept;
+    const { topic, handler, position } = kept;
+    const { history, ...options } = kept.options;
+    // What it has had does not come again.
+    Object.assign(options, position ? { since: { ...position } } : { history });
     const subscription = this.client.subscribe(topic, handler as never, options);
     kept.subscription = subscription;
     subscription.catch(() => {
       // The next look tries again.
       if (kept.subscription === subscription) kept.subscription = undefined;
     });
+  }
+
+  #note({ topic, seq, epoch }: Subscribed): void {
+    const isNumbered = seq !== undefined && epoch !== undefined;
+    for (const kept of this.#kept) if (kept.topic === topic) kept.position = isNumbered ? { seq, epoch } : undefined;
   }
 
   #forget(kept: Kept): void {

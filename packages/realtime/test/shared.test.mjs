@@ -249,6 +249,38 @@ describe("a manager of subscriptions", () => {
       carol.disconnect();
     }
   });
+
+  it("hands each message on once, where a right was taken away and given back", async (t) => {
+    const server = await Server.start(t);
+    const right = { permissions: ["channel:private:board"] };
+    let may = true;
+    // The server says 30 s before the end that a token ends, and is given the next.
+    const auth = () =>
+      server.token({ sub: "carol", ...(may && right), exp: Math.floor(Date.now() / 1000) + (may ? 32 : 600) });
+    const carol = await manager(t, server, "alice");
+    const writer = new here.bmt.RealtimeClient(server.url, { auth: server.token({ sub: "dave", ...right }), ...FAST });
+    t.after(() => writer.disconnect());
+    await writer.connect();
+    await writer.publish("private:board", 1);
+    const received = [];
+    carol.subscribe("private:board", ({ payload }) => received.push(payload), { history: 50 });
+    let ends = 0;
+    carol.client.on("unsubscribed", () => ends++);
+    await carol.connect(auth);
+    await until("the history came", () => received.length === 1);
+    await writer.publish("private:board", 2);
+    await until("it came live", () => received.length === 2);
+    may = false;
+    await until("the right is taken", () => ends === 1);
+    await writer.publish("private:board", 3);
+    may = true;
+    await server.kill();
+    await server.run();
+    await until("it is given back", () => received.length >= 3);
+    await writer.publish("private:board", 4);
+    await until("all is as before", () => received.includes(4));
+    assert.deepEqual(received, [1, 2, 3, 4]);
+  });
 });
 
 describe("safePublish", () => {
