@@ -6,7 +6,7 @@
 //!
 //! Leaving it out is not stable yet. So the compiler is told to take the options of a nightly one, for this build
 //! alone; the sources of the standard library are those of the very compiler, and its own dependencies come from the
-//! registry like all others.
+//! registry like all others. It has a folder of its own: in one that others build in, each would build the macros anew.
 
 use std::path::PathBuf;
 
@@ -31,14 +31,22 @@ const OPTIONS: &str = "-Zunstable-options -Cpanic=immediate-abort -Zlocation-det
 /// Where the module is that was compiled.
 pub(super) fn compile(workspace: &Workspace) -> Result<PathBuf, Failure> {
     tools::ensure_sources(workspace)?;
+    let target = workspace.target.join("engine");
     let mut cargo = workspace.cargo();
     cargo
         .env("RUSTC_BOOTSTRAP", "1")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .env("RUSTFLAGS", OPTIONS)
         .args(["build", "--package", "bmt-client-js", "--lib"])
         .args(["--profile", "wasm-release", "--target", WASM_TARGET])
+        .arg("--target-dir")
+        .arg(&target)
         .args(STANDARD_LIBRARY);
-    process::run(&mut cargo)?;
-    let folder = workspace.target.join(WASM_TARGET).join("wasm-release");
-    Ok(folder.join("bmt_client_js.wasm"))
+    process::run(&mut cargo).map_err(|failure| {
+        Failure::new(format!(
+            "{failure}\nThe engine is compiled with options that are not stable yet, as Rust 1.95 has them. If the \
+             compiler does not know one, run this with that version: `rustup run 1.95 cargo xtask npm`."
+        ))
+    })?;
+    Ok(target.join(WASM_TARGET).join("wasm-release/bmt_client_js.wasm"))
 }
