@@ -40,6 +40,7 @@ export function sort(module, { KINDS, walk }) {
     },
     end() {},
   });
-  const lengths = Uint32Array.from([...kinds.map((bytes) => bytes.length), module.length]);
-  return Buffer.concat([Buffer.from(lengths.buffer), ...kinds.map((bytes) => Buffer.from(bytes))]);
+  const lengths = Buffer.alloc(4 * (KINDS + 1));
+  [...kinds, module].forEach((bytes, kind) => lengths.writeUInt32LE(bytes.length, 4 * kind));
+  return Buffer.concat([lengths, ...kinds.map((bytes) => Buffer.from(bytes))]);
 }

@@ -109,14 +109,15 @@ export function walk({ take, isDone, begin, end }: Passage): void {
 
 /**
  * The module of what was sorted: how many bytes there are of each kind, then how many the module has, in 32 bits
- * each; then those of each kind. The build of this very package sorted it, so nothing is checked.
+ * each, the lowest first; then those of each kind. The build of this very package sorted it, so nothing is checked.
  */
 export function unpack(sorted: ArrayBuffer): Uint8Array<ArrayBuffer> {
-  const lengths = new Uint32Array(sorted, 0, KINDS + 1);
+  const head = new DataView(sorted);
+  const length = (kind: number) => head.getUint32(4 * kind, true);
   const from = new Uint8Array(sorted);
   const next = new Uint32Array(KINDS);
-  for (let kind = 0, at = lengths.byteLength; kind < KINDS; at += lengths[kind++]!) next[kind] = at;
-  const module = new Uint8Array(lengths[KINDS]!);
+  for (let kind = 0, at = 4 * (KINDS + 1); kind < KINDS; at += length(kind++)) next[kind] = at;
+  const module = new Uint8Array(length(KINDS));
   let at = 0;
   let start = 0;
   walk({
@@ -126,11 +127,11 @@ export function unpack(sorted: ArrayBuffer): Uint8Array<ArrayBuffer> {
       start = at;
     },
     end() {
-      const length = at - start;
-      const width = length < 0x80 ? 1 : length < 0x4000 ? 2 : 3;
+      const bytes = at - start;
+      const width = bytes < 0x80 ? 1 : bytes < 0x4000 ? 2 : 3;
       module.copyWithin(start + width, start, at);
       for (let place = 0; place < width; place++) {
-        module[start + place] = ((length >> (7 * place)) & 0x7f) | (place < width - 1 ? 0x80 : 0);
+        module[start + place] = ((bytes >> (7 * place)) & 0x7f) | (place < width - 1 ? 0x80 : 0);
       }
       at += width;
     },
