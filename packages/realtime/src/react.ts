@@ -49,8 +49,9 @@ export interface UseRealtime<Channels extends ChannelTypes> {
   /** What came on all subscribed channels, the oldest first. */
   messages: Message[];
   /**
-   * Subscribes until the component is gone, or until the result is undone; called again for the same channel, it is the
-   * same subscription with the options of the last call. Before there is a client it does nothing and answers with
+   * Subscribes until the component is gone, or until the result is undone; called again for the same channel, from
+   * whichever component it was handed to, it is the same subscription with the options of the last call. Components
+   * that come and go by themselves use {@link useChannel}. Before there is a client it does nothing and answers with
    * `undefined`: an effect that depends on this function calls it again then.
    */
   subscribe(channel: string, options?: SubscribeOptions): Promise<Subscription | undefined>;

@@ -93,6 +93,7 @@ class Shared {
   /** The server has a channel's subscription. */
   confirm(topic: string): void {
     for (const wanted of this.wanted) if (wanted.topic === topic) wanted.isLive = true;
+    if (this.refused?.topic === topic) this.refused = undefined;
   }
 
   /** It has it no more, and the client has let the handlers go. */

@@ -371,8 +371,8 @@ export interface RealtimeOptions {
    * it; when that tab is closed, frozen, hangs or crashes, another takes over, and nothing is lost or doubled. Each tab
    * subscribes and publishes as if it were alone, but for a filter (`params`): one channel has one at a time, and a tab
    * that asks for another is refused with `invalid_operation`. Needs `BroadcastChannel`, and Web Locks or storage: where
-   * they are missing, or storage is too full for a lease, the tab connects by itself and the event `warning` says `not_shared`. Not with `protocol: "raw"`.
-   * Default `false`.
+   * they are missing, or storage is too full for a lease, the tab connects by itself and the event `warning` says
+   * `not_shared`. Not with `protocol: "raw"`. Default `false`.
    */
   shared?: boolean;
   /** Prints every event and every request, for looking at what goes on: `true` for the host's console. Default off. */
