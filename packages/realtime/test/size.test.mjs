@@ -7,7 +7,7 @@ import { sizes } from "../scripts/size.mjs";
 import { installed } from "./support/installed.mjs";
 
 /** A percent above what it is. The goal for all that an import loads is in `scripts/size.mjs`. */
-const ENGINE_LIMIT_BYTES = 84_300;
+const ENGINE_LIMIT_BYTES = 86_400;
 
 describe("the size of the package", () => {
   const here = installed();
