@@ -179,25 +179,28 @@ describe("the hooks", () => {
   it("hold one subscription of a channel, however often a component asks for it", async (t) => {
     const server = await Server.start(t);
     const { accessToken } = await server.login("alice");
+    let asked = 0;
     const seen = mount(
       t,
       () => {
         const realtime = hooks.useRealtime(server.url, accessToken, FAST);
         const { connected, subscribe } = realtime;
         React.useEffect(() => {
-          if (connected) void subscribe("public:chat");
+          if (connected) void subscribe("public:chat").then(() => asked++);
         }, [connected, subscribe]);
         return realtime;
       },
       {},
     );
+    const subscribed = (times) => seen.now?.connected && asked >= times && seen.now.client.getStats().subscriptions === 1;
     for (const round of [1, 2]) {
-      await until("it is subscribed", () => seen.now?.connected && seen.now.client.getStats().subscriptions === 1);
+      await until("it is subscribed", () => subscribed(round));
       await server.kill();
       await until("it is away", () => !seen.now.connected);
       await server.run();
       await until(`it is back, ${round}`, () => seen.now.connected);
     }
+    await until("the component has asked once more", () => subscribed(3));
     const { unsubscribe } = await seen.now.subscribe("public:chat");
     await unsubscribe();
     assert.equal(seen.now.client.getStats().subscriptions, 0);
